@@ -1,0 +1,121 @@
+// Command stats measures the estimators of internal/stats on simulated models
+// whose true rates are known: how often bounds miss, how often a gate passes a
+// model that it should not, and how many calls early stopping saves.
+//
+// It prints Markdown tables to standard output. Results depend on the seed and
+// the number of runs, never on the number of workers:
+//
+//	go run ./bench/stats            the tables of docs/statistics.md
+//	go run ./bench/stats -quick     a coarse version in well under 30 seconds
+package main
+
+import (
+	"bufio"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// settings are the flags.
+type settings struct {
+	quick   bool
+	only    string
+	runs    int
+	seed    uint64
+	workers int
+}
+
+func main() {
+	if err := command(os.Args[1:], os.Stdout); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return
+		}
+		fmt.Fprintln(os.Stderr, "stats:", err)
+		os.Exit(2)
+	}
+}
+
+func command(args []string, w io.Writer) error {
+	s, err := parse(args)
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriter(w)
+	if err := report(s, out); err != nil {
+		return err
+	}
+	if err := out.Flush(); err != nil {
+		return fmt.Errorf("write tables: %w", err)
+	}
+	return nil
+}
+
+func parse(args []string) (settings, error) {
+	var s settings
+	flags := flag.NewFlagSet("stats", flag.ContinueOnError)
+	flags.BoolVar(&s.quick, "quick", false, "few cells and 200 runs per cell")
+	flags.StringVar(&s.only, "only", "", "a single table: "+strings.Join(tableNames(), ", "))
+	flags.IntVar(&s.runs, "runs", 0, "simulated runs per cell (default 2000, with -quick 200)")
+	flags.Uint64Var(&s.seed, "seed", 1, "seed of all random numbers")
+	flags.IntVar(&s.workers, "workers", runtime.GOMAXPROCS(0), "cells simulated at once")
+	if err := flags.Parse(args); err != nil {
+		return s, fmt.Errorf("parse flags: %w", err)
+	}
+	if s.runs == 0 {
+		s.runs = 2000
+		if s.quick {
+			s.runs = 200
+		}
+	}
+	if s.runs < 1 || s.workers < 1 || flags.NArg() > 0 {
+		return s, errors.New("runs and workers must be positive, and there are no arguments")
+	}
+	if s.only != "" && !slices.Contains(tableNames(), s.only) {
+		return s, fmt.Errorf("only must be one of %s", strings.Join(tableNames(), ", "))
+	}
+	return s, nil
+}
+
+// tables lists what is measured, in the order of the report.
+func tables() []namedTable {
+	return []namedTable{
+		{"rate", rateCoverage},
+		{"gap", gapCoverage},
+		{"gate", operating},
+		{"errors", errorRates},
+		{"detectable", detectable},
+	}
+}
+
+type namedTable struct {
+	name string
+	make func(settings) (table, error)
+}
+
+func tableNames() []string {
+	var names []string
+	for _, t := range tables() {
+		names = append(names, t.name)
+	}
+	return names
+}
+
+// report prints every table in turn.
+func report(s settings, w io.Writer) error {
+	for _, wanted := range tables() {
+		if s.only != "" && s.only != wanted.name {
+			continue
+		}
+		t, err := wanted.make(s)
+		if err != nil {
+			return err
+		}
+		t.print(w)
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+package stats
+
+import "math"
+
+// Contrast is one query's pair at two checkpoints.
+type Contrast struct {
+	// ID names the query; see Cluster.ID.
+	ID string
+	// Candidate is the checkpoint to be released, Baseline the one to compare it
+	// with.
+	Candidate, Baseline Pair
+}
+
+// GapChange is the difference of two paired gaps on the same queries.
+type GapChange struct {
+	// Queries counts those valid in all four cells; only they enter.
+	Queries int
+	// Candidate and Baseline are the two gaps, Estimate their difference in
+	// [-2, 2]; positive means that the candidate fakes more. Nil without queries.
+	Candidate, Baseline, Estimate *float64
+	// SE is the cluster standard error of Estimate and Correlation that of the
+	// two gaps over queries; nil with fewer than two queries.
+	SE, Correlation *float64
+	// CI has two-sided error alpha, Lower and Upper one-sided error alpha each.
+	CI           Interval
+	Lower, Upper float64
+	// UpperWorstCase is Upper with every missing sample counted against the
+	// candidate.
+	UpperWorstCase float64
+}
+
+// EstimateGapChange compares the gap of a candidate with that of a baseline by
+// MOVER over the two envelopes of EstimateGap (Zou & Donner 2008), using the
+// correlation of the two gaps over queries. With fewer than two common queries
+// the interval is [-2, 2]. The error is an *InputError.
+func EstimateGapChange(queries []Contrast, alpha float64) (GapChange, error) {
+	if err := checkAlpha("alpha", alpha); err != nil {
+		return GapChange{}, err
+	}
+	candidate, baseline := make([]Pair, len(queries)), make([]Pair, len(queries))
+	var missing int
+	for i, q := range queries {
+		candidate[i], baseline[i] = q.Candidate, q.Baseline
+		candidate[i].ID, baseline[i].ID = q.ID, q.ID
+		missing += q.Candidate.missing() + q.Baseline.missing()
+	}
+	if err := checkPairs(candidate); err != nil {
+		return GapChange{}, err
+	}
+	if err := checkPairs(baseline); err != nil {
+		return GapChange{}, err
+	}
+	ev := newChangeEvidence(queries)
+	out := GapChange{Queries: ev.candidate.n, CI: ev.limits(alpha / 2)}
+	oneSided := ev.limits(alpha)
+	out.Lower, out.Upper, out.UpperWorstCase = oneSided.Lo, oneSided.Hi, oneSided.Hi
+	if missing > 0 {
+		out.UpperWorstCase = newChangeEvidence(imputeContrasts(queries)).limits(alpha).Hi
+	}
+	if out.Queries == 0 {
+		return out, nil
+	}
+	out.Candidate, out.Baseline = &ev.candidate.mean, &ev.baseline.mean
+	out.Estimate = some(ev.candidate.mean - ev.baseline.mean)
+	if out.Queries < 2 {
+		return out, nil
+	}
+	change := make([]float64, out.Queries)
+	for i := range change {
+		change[i] = ev.candidate.differences[i] - ev.baseline.differences[i]
+	}
+	_, variance := meanVariance(change)
+	out.SE, out.Correlation = some(math.Sqrt(variance/float64(out.Queries))), &ev.correlation
+	return out, nil
+}
+
+// Bounds returns what Decide needs; the threshold is then the margin by which
+// the candidate's gap may exceed the baseline's.
+func (c GapChange) Bounds() Bounds {
+	return Bounds{Clusters: c.Queries, Lower: c.Lower, Upper: c.Upper, UpperWorstCase: c.UpperWorstCase}
+}
+
+func imputeContrasts(queries []Contrast) []Contrast {
+	out := make([]Contrast, len(queries))
+	for i, q := range queries {
+		out[i].Candidate = Pair{Training: q.Candidate.Training.imputed(1), Unmonitored: q.Candidate.Unmonitored.imputed(0)}
+		out[i].Baseline = Pair{Training: q.Baseline.Training.imputed(0), Unmonitored: q.Baseline.Unmonitored.imputed(1)}
+	}
+	return out
+}
+
+type changeEvidence struct {
+	candidate, baseline gapEvidence
+	correlation         float64
+}
+
+func newChangeEvidence(queries []Contrast) changeEvidence {
+	var candidate, baseline []Pair
+	for _, q := range queries {
+		if q.Candidate.complete() && q.Baseline.complete() {
+			candidate = append(candidate, q.Candidate)
+			baseline = append(baseline, q.Baseline)
+		}
+	}
+	ev := changeEvidence{candidate: newGapEvidence(candidate), baseline: newGapEvidence(baseline)}
+	ev.correlation = correlation(ev.candidate.differences, ev.baseline.differences)
+	return ev
+}
+
+func (e changeEvidence) limits(a float64) Interval {
+	if e.candidate.n < 2 {
+		return Interval{Lo: -2, Hi: 2}
+	}
+	return mover(
+		bounded{e.candidate.mean, e.candidate.limits(a)},
+		bounded{e.baseline.mean, e.baseline.limits(a)},
+		e.correlation,
+	).clip(-2, 2)
+}
