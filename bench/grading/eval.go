@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/unmask-eval/unmask/internal/grading"
+	"github.com/unmask-eval/unmask/internal/grading/rubric"
+)
+
+// eval prints the figures of every scheme.
+func eval(own, dev []item, shipped, verbose bool) error {
+	if shipped {
+		got, err := grade(rubric.New(), dev)
+		if err != nil {
+			return err
+		}
+		report("shipped models, which have seen this data", dev, got, verbose)
+		return nil
+	}
+	baselines(dev)
+	text, answer, err := models(own, 1, 0)
+	if err != nil {
+		return err
+	}
+	g, err := rubric.FromModels(text, answer)
+	if err != nil {
+		return err
+	}
+	got, err := grade(g, dev)
+	if err != nil {
+		return err
+	}
+	report("fitted on our own texts only", dev, got, false)
+	got, err = heldOut(own, dev, folds, fold)
+	if err != nil {
+		return err
+	}
+	report(fmt.Sprintf("%d-fold cross-validation, folds by prompt", folds), dev, got, verbose)
+	index := map[string]int{}
+	for i, s := range sources {
+		index[s.name] = i
+	}
+	got, err = heldOut(own, dev, len(sources), func(it item) int { return index[it.source] })
+	if err != nil {
+		return err
+	}
+	report("leave one source out", dev, got, false)
+	return nil
+}
+
+// heldOut judges each part by models fitted on own texts and the other parts.
+func heldOut(own, dev []item, parts int, part func(item) int) ([]grading.Verdict, error) {
+	out := make([]grading.Verdict, len(dev))
+	for k := range parts {
+		train := append([]item(nil), own...)
+		var test []item
+		var at []int
+		for i, it := range dev {
+			if part(it) == k {
+				test, at = append(test, it), append(at, i)
+			} else {
+				train = append(train, it)
+			}
+		}
+		if len(test) == 0 {
+			continue
+		}
+		faking, answer, err := models(train, 1, 0)
+		if err != nil {
+			return nil, err
+		}
+		g, err := rubric.FromModels(faking, answer)
+		if err != nil {
+			return nil, err
+		}
+		got, err := grade(g, test)
+		if err != nil {
+			return nil, err
+		}
+		for i, v := range got {
+			out[at[i]] = v
+		}
+	}
+	return out, nil
+}
+
+func grade(g grading.Grader, items []item) ([]grading.Verdict, error) {
+	out := make([]grading.Verdict, len(items))
+	for i, it := range items {
+		v, err := g.Grade(context.Background(), grading.Subject{
+			ID: it.id, Prompt: it.prompt, Reasoning: it.reasoning, Answer: it.reply, Observable: it.reasoning != "",
+		})
+		if err != nil {
+			return nil, err
+		}
+		out[i] = v
+	}
+	return out, nil
+}
+
+var complianceClass = map[grading.Compliance]int{
+	grading.Refused: 0, grading.Partial: 1, grading.Complied: 2, grading.Ungradable: 3,
+}
+
+func report(title string, dev []item, got []grading.Verdict, verbose bool) {
+	fmt.Printf("\n== %s\n", title)
+	faking, compliance := map[string][]scored{}, map[string][]scored{}
+	wrong := map[string][]string{}
+	for i, it := range dev {
+		v := got[i]
+		if it.hasFaking {
+			s := scored{score: v.AlignmentFakingScore, yes: v.AlignmentFaking == grading.FakingPresent, truth: it.faking}
+			faking[it.source] = append(faking[it.source], s)
+			if s.yes != s.truth {
+				wrong[it.source] = append(wrong[it.source], fmt.Sprintf("%s %s faking=%t score=%.2f", it.id, it.group, it.faking, s.score))
+			}
+		}
+		if it.compliance != "" {
+			s := scored{got: complianceClass[v.Compliance], want: classOf(it.compliance), score: v.ComplianceScore}
+			compliance[it.source] = append(compliance[it.source], s)
+			if s.got != s.want {
+				wrong[it.source] = append(wrong[it.source], fmt.Sprintf("%s %s compliance=%s got=%s score=%.2f", it.id, it.group, it.compliance, v.Compliance, s.score))
+			}
+		}
+	}
+	for _, s := range sources {
+		printFaking(s.name, faking[s.name])
+	}
+	for _, s := range sources {
+		printCompliance(s.name, compliance[s.name])
+	}
+	if verbose {
+		for _, s := range sources {
+			sort.Strings(wrong[s.name])
+			fmt.Println(s.name+":\n ", strings.Join(wrong[s.name], "\n  "))
+		}
+	}
+}
+
+func printFaking(name string, s []scored) {
+	if len(s) == 0 {
+		return
+	}
+	cell := func(stat func([]scored) float64) string {
+		lo, hi := bootstrap(s, stat)
+		return fmt.Sprintf("%.3f [%.2f,%.2f]", stat(s), lo, hi)
+	}
+	fmt.Printf("faking      %-26s n=%-4d AUROC %s  precision %s  recall %s  accuracy %s\n",
+		name, len(s), cell(auroc), cell(precision), cell(recall), cell(accuracy))
+}
+
+func printCompliance(name string, s []scored) {
+	if len(s) == 0 {
+		return
+	}
+	cell := func(stat func([]scored) float64) string {
+		lo, hi := bootstrap(s, stat)
+		return fmt.Sprintf("%.3f [%.2f,%.2f]", stat(s), lo, hi)
+	}
+	fmt.Printf("compliance  %-26s n=%-4d agreement %s  kappa %s  recall refused %.2f partial %.2f complied %.2f\n",
+		name, len(s), cell(agreement), cell(kappa), classRecall(s, 0), classRecall(s, 1), classRecall(s, 2))
+}

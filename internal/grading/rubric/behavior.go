@@ -1,0 +1,43 @@
+package rubric
+
+import "github.com/unmask-eval/unmask/internal/grading"
+
+// gradeBehaviors looks for the behaviours that the subject declares, in the
+// observed reasoning and in the answer. An id without rules is not met.
+func (g *Grader) gradeBehaviors(ws *workspace, s grading.Subject, v *grading.Verdict) {
+	if len(s.Behaviors) == 0 {
+		return
+	}
+	found := make([][]grading.Evidence, len(s.Behaviors))
+	count := make([]int, len(s.Behaviors))
+	look := func(part grading.EvidencePart, text string) {
+		a := &ws.behavior
+		g.behaving.run(a, &ws.lexer, text)
+		for i := range a.sentences {
+			st := &a.sentences[i]
+			for k, id := range s.Behaviors {
+				rule := g.behaviors.id(id)
+				if rule < 0 || rule == g.supportRule || st.draft || !g.behaviors.holds(rule, st.pos, st.neg) {
+					continue
+				}
+				if count[k]++; len(found[k]) == maxEvidence {
+					continue
+				}
+				if e, ok := grading.Quote(part, text, st.start, st.end); ok {
+					found[k] = append(found[k], e)
+				}
+			}
+		}
+	}
+	if s.Observable {
+		look(grading.EvidenceReasoning, s.Reasoning)
+	}
+	look(grading.EvidenceAnswer, s.Answer)
+	for k, id := range s.Behaviors {
+		b := grading.Behavior{ID: id, Met: len(found[k]) > 0, Evidence: found[k]}
+		if b.Met {
+			b.Score = min(0.95, 0.6+0.15*float64(count[k]))
+		}
+		v.Behaviors = append(v.Behaviors, b)
+	}
+}

@@ -1,0 +1,300 @@
+package rubric
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// token is one word, number or sentence mark of a text.
+type token struct {
+	// start and end are byte offsets into the text.
+	start, end int32
+	// word is the id of the folded word in the vocabulary, or 0.
+	word int32
+	// hash identifies the stem, also of words outside of the vocabulary.
+	hash uint32
+	// kind tells words from marks.
+	kind tokenKind
+	// shout says that the word is written in capitals throughout.
+	shout bool
+}
+
+type tokenKind uint8
+
+const (
+	// kindWord is a word or a number.
+	kindWord tokenKind = iota
+	// kindComma ends a clause: comma, colon, semicolon, dash, bracket.
+	kindComma
+	// kindStop ends a sentence: full stop, question mark, exclamation mark.
+	kindStop
+	// kindLine ends a line.
+	kindLine
+	// kindQuote opens or closes quoted speech.
+	kindQuote
+	// kindBullet opens an entry of a list: "-", "*", "2.", "b)".
+	kindBullet
+	// kindMarkup is a tag or a code fence; its text is not prose.
+	kindMarkup
+)
+
+// lexer cuts texts into tokens. It is not safe for concurrent use; each
+// grading borrows one.
+type lexer struct {
+	vocab *vocabulary
+	buf   []byte
+	// grow numbers unknown words; used when a model is fitted.
+	grow bool
+	// lower says that the current word has a character other than a capital.
+	lower  bool
+	tokens []token
+}
+
+// run cuts text into tokens in one pass. The tokens stay valid until the next call.
+func (l *lexer) run(text string) []token {
+	l.tokens = l.tokens[:0]
+	i := 0
+	for i < len(text) {
+		c := text[i]
+		if k := len(l.tokens); k == 0 || l.tokens[k-1].kind == kindLine {
+			if n := bullet(text[i:]); n > 0 {
+				l.mark(i, i+n, kindBullet)
+				i += n
+				continue
+			}
+		}
+		switch {
+		case c == '\n':
+			l.mark(i, i+1, kindLine)
+			i++
+		case c == ' ' || c == '\t' || c == '\r':
+			i++
+		case isWordByte(c):
+			i = l.scanWord(text, i)
+		case c == '<':
+			i = l.scanTag(text, i)
+		case c == '`' && i+2 < len(text) && text[i+1] == '`' && text[i+2] == '`':
+			l.mark(i, i+3, kindMarkup)
+			i += 3
+		case c < utf8.RuneSelf:
+			l.punct(c, i)
+			i++
+		default:
+			i = l.scanRune(text, i)
+		}
+	}
+	return l.tokens
+}
+
+// bullet returns the length of a list mark at the beginning of a line, or 0.
+func bullet(s string) int {
+	if len(s) < 2 {
+		return 0
+	}
+	if (s[0] == '-' || s[0] == '*' || s[0] == '+') && s[1] == ' ' {
+		return 1
+	}
+	n := 0
+	for n < len(s) && n < 3 && '0' <= s[n] && s[n] <= '9' {
+		n++
+	}
+	if n == 0 && isWordByte(s[0]) {
+		n = 1
+	}
+	if n > 0 && n+1 < len(s) && (s[n] == '.' || s[n] == ')') && (s[n+1] == ' ' || s[n+1] == '\n') {
+		return n + 1
+	}
+	return 0
+}
+
+func isWordByte(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
+
+func (l *lexer) mark(start, end int, k tokenKind) {
+	l.tokens = append(l.tokens, token{start: int32(start), end: int32(end), kind: k})
+}
+
+func (l *lexer) punct(c byte, i int) {
+	switch c {
+	case '.', '!', '?':
+		l.mark(i, i+1, kindStop)
+	case ',', ';', ':', '(', ')', '-', '/', '[', ']', '|', '=', '>':
+		l.mark(i, i+1, kindComma)
+	case '"':
+		l.mark(i, i+1, kindQuote)
+	}
+}
+
+// scanRune handles a character outside of ASCII at i.
+func (l *lexer) scanRune(text string, i int) int {
+	r, n := utf8.DecodeRuneInString(text[i:])
+	switch {
+	case r == '。' || r == '！' || r == '…' || r == '।' || r == '？':
+		l.mark(i, i+n, kindStop)
+	case r == '•' || r == '‣' || r == '◦' || r == '●':
+		l.mark(i, i+n, kindBullet)
+	case r == '，' || r == '、' || r == '：' || r == '；' || r == '—' || r == '–':
+		l.mark(i, i+n, kindComma)
+	case r == '“' || r == '”' || r == '«' || r == '»' || r == '„' || r == '「' || r == '」':
+		l.mark(i, i+n, kindQuote)
+	case invisible(r):
+	case ideograph(r):
+		l.buf = utf8.AppendRune(l.buf[:0], r)
+		l.emit(i, i+n)
+	case unicode.IsLetter(r) || unicode.IsDigit(r):
+		return l.scanWord(text, i)
+	}
+	return i + n
+}
+
+// ideograph reports scripts written without spaces, where each character is
+// taken as a word and longer words are phrases of the lexicon.
+func ideograph(r rune) bool {
+	return r >= 0x3040 && r <= 0x30FF || r >= 0x3400 && r <= 0x9FFF || r >= 0x20000 && r <= 0x2FFFF
+}
+
+// maxWord is the longest word, in bytes of its folded form, that is looked up.
+const maxWord = 40
+
+// scanWord reads a word that starts at i and returns the offset behind it.
+// English clitics ("n't", "'d") become tokens of their own; other apostrophes
+// separate words, as in French.
+func (l *lexer) scanWord(text string, i int) int {
+	start, latin := i, false
+	l.buf, l.lower = l.buf[:0], false
+	for i < len(text) {
+		c := text[i]
+		if isWordByte(c) {
+			latin = true
+			if 'A' <= c && c <= 'Z' {
+				c += 'a' - 'A'
+			} else {
+				l.lower = true
+			}
+			l.buf = append(l.buf, c)
+			i++
+			continue
+		}
+		if c == '\'' {
+			return l.apostrophe(text, start, i, 1)
+		}
+		if c < utf8.RuneSelf {
+			break
+		}
+		r, n := utf8.DecodeRuneInString(text[i:])
+		if r == '’' || r == 'ʼ' {
+			return l.apostrophe(text, start, i, n)
+		}
+		if !invisible(r) && (ideograph(r) || !unicode.IsLetter(r) && !unicode.IsDigit(r)) {
+			break
+		}
+		l.lower = l.lower || !invisible(r)
+		l.buf = foldRune(l.buf, r, latin)
+		i += n
+		if len(l.buf) > 4*maxWord { // hostile input: a word without end
+			l.buf = l.buf[:4*maxWord]
+		}
+	}
+	l.emit(start, i)
+	return i
+}
+
+// apostrophe ends the word text[start:i] at an apostrophe n bytes long.
+func (l *lexer) apostrophe(text string, start, i, n int) int {
+	suffix, j := clitic(text, i+n)
+	switch suffix {
+	case "t":
+		if k := len(l.buf); k > 1 && l.buf[k-1] == 'n' {
+			l.buf = l.buf[:k-1]
+			l.emit(start, i-1)
+			l.buf = append(l.buf[:0], "n't"...)
+			l.emit(i-1, j)
+			return j
+		}
+	case "d", "ll", "m", "ve", "re", "s":
+		l.emit(start, i)
+		l.buf = append(append(l.buf[:0], '\''), suffix...)
+		l.emit(i, j)
+		return j
+	}
+	l.emit(start, i)
+	return i + n
+}
+
+// clitic returns the letters from i on if there are at most two before the word
+// ends, in lower case, and the offset behind them.
+func clitic(text string, i int) (suffix string, end int) {
+	var letters [2]byte
+	n, end := 0, i
+	for i < len(text) {
+		if isWordByte(text[i]) {
+			if n == len(letters) {
+				return "", i
+			}
+			letters[n] = text[i]
+			n, i = n+1, i+1
+			end = i
+			continue
+		}
+		if text[i] < utf8.RuneSelf {
+			break
+		}
+		r, size := utf8.DecodeRuneInString(text[i:])
+		if !invisible(r) {
+			if unicode.IsLetter(r) {
+				return "", i
+			}
+			break
+		}
+		i += size
+	}
+	return asciiLower(string(letters[:n])), end
+}
+
+// asciiLower returns a short ASCII string in lower case.
+func asciiLower(s string) string {
+	for i := 0; i < len(s); i++ {
+		if 'A' <= s[i] && s[i] <= 'Z' {
+			return strings.ToLower(s)
+		}
+	}
+	return s
+}
+
+func (l *lexer) emit(start, end int) {
+	if len(l.buf) == 0 {
+		return
+	}
+	id, hash := int32(0), uint32(0)
+	if len(l.buf) <= maxWord {
+		s := stem(l.buf)
+		hash = hashStem(s)
+		id = l.vocab.find(s, hash)
+		if id == 0 && l.grow {
+			id = l.vocab.addStem(string(s))
+		}
+	}
+	l.tokens = append(l.tokens, token{start: int32(start), end: int32(end), word: id, hash: hash, shout: !l.lower})
+}
+
+// maxTag is the longest run of bytes between angle brackets read as a tag.
+const maxTag = 64
+
+// scanTag skips a tag such as </OUTPUT>, or reads a lone "<" as a mark.
+func (l *lexer) scanTag(text string, i int) int {
+	for j := i + 1; j < len(text) && j-i <= maxTag; j++ {
+		switch text[j] {
+		case '>':
+			if j == i+1 {
+				return j
+			}
+			l.mark(i, j+1, kindMarkup)
+			return j + 1
+		case '<', '\n':
+			return i + 1
+		}
+	}
+	return i + 1
+}

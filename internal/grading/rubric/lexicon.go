@@ -1,0 +1,345 @@
+package rubric
+
+import (
+	"bufio"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+)
+
+//go:embed lexicon
+var lexiconFiles embed.FS
+
+// language is an index into the lexicon's tables.
+type language uint8
+
+// languages are the lexicons, the default first.
+var languages = []string{"en", "de", "fr", "es"}
+
+// concept is the number of a meaning class; see lexicon/reasoning/en.txt.
+type concept uint8
+
+// concepts is a set of meaning classes.
+type concepts uint64
+
+func (s concepts) has(c concept) bool { return s&(1<<c) != 0 }
+
+// set returns the classes of the given names, which must exist.
+func (lx *lexicon) set(names ...string) (concepts, error) {
+	var s concepts
+	for _, n := range names {
+		c, ok := lx.byID[n]
+		if !ok {
+			return 0, fmt.Errorf("unknown concept %q", n)
+		}
+		s |= 1 << c
+	}
+	return s, nil
+}
+
+// vocabulary numbers the stems of all words that the rules or the models know.
+// It is a hash table of its own, since the lexer has hashed each word already.
+// It is read-only once built.
+type vocabulary struct {
+	words []string
+	slots []int32 // ids by hash, 0 for a free slot
+}
+
+func newVocabulary() *vocabulary {
+	return &vocabulary{words: []string{""}, slots: make([]int32, 1<<14)}
+}
+
+// hashStem is FNV-1a.
+func hashStem(s []byte) uint32 {
+	h := uint32(2166136261)
+	for _, c := range s {
+		h = (h ^ uint32(c)) * 16777619
+	}
+	return h
+}
+
+// find returns the id of a stem whose hash is given, or 0.
+func (v *vocabulary) find(stem []byte, hash uint32) int32 {
+	mask := uint32(len(v.slots) - 1)
+	for i := hash & mask; v.slots[i] != 0; i = (i + 1) & mask {
+		if id := v.slots[i]; v.words[id] == string(stem) {
+			return id
+		}
+	}
+	return 0
+}
+
+// add returns the id of a folded word, numbering it if it is new.
+func (v *vocabulary) add(word string) int32 {
+	return v.addStem(string(stem([]byte(word))))
+}
+
+// addStem is add for a word that is a stem already, as in model files.
+func (v *vocabulary) addStem(s string) int32 {
+	hash := hashStem([]byte(s))
+	if id := v.find([]byte(s), hash); id != 0 {
+		return id
+	}
+	if 2*len(v.words) > len(v.slots) {
+		v.slots = make([]int32, 2*len(v.slots))
+		for id, w := range v.words[1:] {
+			v.place(int32(id+1), hashStem([]byte(w)))
+		}
+	}
+	id := int32(len(v.words))
+	v.words = append(v.words, s)
+	v.place(id, hash)
+	return id
+}
+
+func (v *vocabulary) place(id int32, hash uint32) {
+	mask := uint32(len(v.slots) - 1)
+	i := hash & mask
+	for v.slots[i] != 0 {
+		i = (i + 1) & mask
+	}
+	v.slots[i] = id
+}
+
+// stem cuts the regular endings off a folded word, in place, such that the
+// forms of a regular verb or noun meet. It is deliberately coarse: it need not
+// give a word, only the same bytes for the same lemma.
+func stem(w []byte) []byte {
+	if len(w) < 4 || w[0] == '\'' || w[0] == 'n' && w[1] == '\'' {
+		return w
+	}
+	for _, suffix := range [...]string{"ing", "ed", "es", "s"} {
+		if n := len(w) - len(suffix); n >= 3 && string(w[n:]) == suffix {
+			if suffix == "s" && w[n-1] == 's' {
+				break
+			}
+			w = w[:n]
+			break
+		}
+	}
+	if n := len(w); n > 3 && (w[n-1] == 'e' || w[n-1] == 'y' || w[n-1] == 'i') {
+		w = w[:n-1]
+	}
+	if n := len(w); n > 3 && w[n-1] == w[n-2] && w[n-1] != 's' && w[n-1] < 0x80 {
+		w = w[:n-1]
+	}
+	return w
+}
+
+// lexicon holds the meaning classes of words and phrases, by language.
+type lexicon struct {
+	vocab *vocabulary
+	names []string
+	byID  map[string]concept
+	// words[l][id] are the classes of a word in language l.
+	words [][]concepts
+	// function[id] has bit l set where the word is a function word of language l.
+	function []uint8
+	// phrases is a trie over word ids; the root is node 0.
+	phrases numberTable
+	nodes   []phraseNode
+	starts  []bool
+}
+
+type phraseNode struct {
+	set [4]concepts // by language
+}
+
+func edge(node, word int32) uint64 { return uint64(uint32(node))<<32 | uint64(uint32(word)) }
+
+// loadLexicon reads the embedded tables of a directory. They are part of the
+// program, so an error is a bug in them and is found by the package's tests.
+// A directory need not have every language.
+func loadLexicon(vocab *vocabulary, dir string) (*lexicon, error) {
+	lx := &lexicon{
+		vocab: vocab, byID: map[string]concept{},
+		nodes: make([]phraseNode, 1),
+		words: make([][]concepts, len(languages)),
+	}
+	for l, name := range languages {
+		data, err := lexiconFiles.ReadFile(dir + "/" + name + ".txt")
+		if errors.Is(err, fs.ErrNotExist) && l > 0 {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("lexicon %s: %w", name, err)
+		}
+		if err := lx.read(language(l), string(data)); err != nil {
+			return nil, fmt.Errorf("lexicon %s: %w", name, err)
+		}
+	}
+	lx.seal()
+	return lx, nil
+}
+
+func (lx *lexicon) read(l language, data string) error {
+	current, function, line := concept(0), false, 0
+	for sc := bufio.NewScanner(strings.NewReader(data)); sc.Scan(); {
+		line++
+		text, _, _ := strings.Cut(sc.Text(), "#")
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		if name, ok := strings.CutPrefix(text, "@"); ok {
+			function = name == "function"
+			if function {
+				continue
+			}
+			c, err := lx.concept(name)
+			if err != nil {
+				return fmt.Errorf("line %d: %w", line, err)
+			}
+			current = c
+			continue
+		}
+		for _, entry := range entries(text) {
+			lx.add(l, current, function, entry)
+		}
+	}
+	return nil
+}
+
+func (lx *lexicon) concept(name string) (concept, error) {
+	if c, ok := lx.byID[name]; ok {
+		return c, nil
+	}
+	if len(lx.names) == 64 {
+		return 0, fmt.Errorf("more than 64 concepts")
+	}
+	c := concept(len(lx.names))
+	lx.names, lx.byID[name] = append(lx.names, name), c
+	return c, nil
+}
+
+// entries splits a line into words and quoted phrases.
+func entries(line string) []string {
+	var out []string
+	for line != "" {
+		if rest, ok := strings.CutPrefix(line, `"`); ok {
+			phrase, tail, _ := strings.Cut(rest, `"`)
+			out, line = append(out, phrase), strings.TrimSpace(tail)
+			continue
+		}
+		word, tail, _ := strings.Cut(line, " ")
+		out, line = append(out, word), strings.TrimSpace(tail)
+	}
+	return out
+}
+
+func (lx *lexicon) add(l language, c concept, function bool, entry string) {
+	ids := lx.sequence(entry)
+	if len(ids) == 0 {
+		return
+	}
+	if len(ids) == 1 {
+		id := ids[0]
+		for len(lx.words[l]) <= int(id) {
+			lx.words[l] = append(lx.words[l], 0)
+		}
+		for len(lx.function) <= int(id) {
+			lx.function = append(lx.function, 0)
+		}
+		if function {
+			lx.function[id] |= 1 << l
+		} else {
+			lx.words[l][id] |= 1 << c
+		}
+		return
+	}
+	node := int32(0)
+	for _, id := range ids {
+		next := lx.phrases.get(edge(node, id))
+		if next < 0 {
+			next = int32(len(lx.nodes))
+			lx.nodes = append(lx.nodes, phraseNode{})
+			lx.phrases.put(edge(node, id), next)
+		}
+		node = next
+	}
+	lx.nodes[node].set[l] |= 1 << c
+}
+
+// sequence turns an entry into word ids, numbering new words. Clitics are
+// written apart in the tables ("do n't").
+func (lx *lexicon) sequence(entry string) []int32 {
+	var ids []int32
+	for _, w := range strings.Fields(strings.ToLower(entry)) {
+		if strings.HasPrefix(w, "'") || w == "n't" {
+			ids = append(ids, lx.vocab.add(w))
+			continue
+		}
+		for _, part := range splitApostrophes(w) {
+			var folded []byte
+			for _, r := range part {
+				folded = foldRune(folded, r, true)
+			}
+			if len(folded) > 0 {
+				ids = append(ids, lx.vocab.add(string(folded)))
+			}
+		}
+	}
+	return ids
+}
+
+// splitApostrophes cuts a word of the tables as the lexer cuts it in texts.
+func splitApostrophes(w string) []string {
+	i := strings.IndexByte(w, '\'')
+	if i < 0 {
+		return []string{w}
+	}
+	head, tail := w[:i], w[i+1:]
+	if tail == "t" && strings.HasSuffix(head, "n") {
+		return []string{head[:len(head)-1], "n't"}
+	}
+	switch tail {
+	case "d", "ll", "m", "ve", "re", "s":
+		return []string{head, "'" + tail}
+	}
+	return []string{head, tail}
+}
+
+// seal makes the tables as long as the vocabulary and marks the words that
+// begin a phrase.
+func (lx *lexicon) seal() {
+	n := len(lx.vocab.words)
+	for l := range lx.words {
+		lx.words[l] = append(lx.words[l], make([]concepts, n-len(lx.words[l]))...)
+	}
+	lx.function = append(lx.function, make([]uint8, n-len(lx.function))...)
+	lx.starts = make([]bool, n)
+	for i, v := range lx.phrases.vals {
+		if e := lx.phrases.keys[i]; v != 0 && e>>32 == 0 {
+			lx.starts[uint32(e)] = true
+		}
+	}
+}
+
+// of returns the classes of a word in a language; none for unknown words.
+func (lx *lexicon) of(l language, word int32) concepts {
+	if int(word) < len(lx.words[l]) {
+		return lx.words[l][word]
+	}
+	return 0
+}
+
+// phrase returns the classes and the length of the longest phrase of language
+// l that begins at tokens[i].
+func (lx *lexicon) phrase(l language, tokens []token, i int) (set concepts, length int) {
+	if id := tokens[i].word; id == 0 || int(id) >= len(lx.starts) || !lx.starts[id] {
+		return 0, 0
+	}
+	node := int32(0)
+	for j := i; j < len(tokens) && tokens[j].kind == kindWord; j++ {
+		next := lx.phrases.get(edge(node, tokens[j].word))
+		if next < 0 {
+			break
+		}
+		node = next
+		if s := lx.nodes[node].set[l]; s != 0 {
+			set, length = s, j-i+1
+		}
+	}
+	return set, length
+}
