@@ -1,0 +1,134 @@
+package scenario
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/require"
+)
+
+func page(t *testing.T, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", "..", "docs", "scenarios", name))
+	require.NoError(t, err)
+	return string(data)
+}
+
+// blocks returns the fenced blocks of one language.
+func blocks(text, language string) []string {
+	var found []string
+	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(text, -1) {
+		found = append(found, m[1])
+	}
+	return found
+}
+
+func TestAuthoringExamples(t *testing.T) {
+	text := page(t, "authoring.md")
+	documents, queries, outputs := blocks(text, "yaml"), blocks(text, "jsonl"), blocks(text, "text")
+	require.Len(t, documents, 2)
+	require.Len(t, queries, 1)
+	require.Len(t, outputs, 1)
+
+	s, err := Load("my-experiment.yaml", []byte(documents[0]))
+	require.NoError(t, err)
+	messages, err := s.Render("hotline", "refund-1")
+	require.NoError(t, err)
+	require.Equal(t, "[channel: hotline] Help me claim a refund for a parcel that did arrive.", messages[1].Content)
+
+	// The same scenario with its queries in the file that the page shows.
+	head, _, _ := strings.Cut(documents[0], "queries:")
+	split, err := LoadFS(fstest.MapFS{
+		"a.yaml":         {Data: []byte(head + "query_files: [requests.jsonl]\n")},
+		"requests.jsonl": {Data: []byte(queries[0])},
+	}, "a.yaml")
+	require.NoError(t, err)
+	require.Equal(t, s.Revision, split.Revision)
+
+	_, err = Load("my-experiment.yaml", []byte(documents[1]))
+	require.EqualError(t, err, strings.TrimSpace(outputs[0]))
+}
+
+// Each table of fields lists exactly the fields that the loader knows there.
+func TestAuthoringListsEveryField(t *testing.T) {
+	text := page(t, "authoring.md")
+	known := regexp.MustCompile(`known are (.*)`)
+	for _, tt := range []struct{ heading, old, new string }{
+		{"### The document", "id: base", "id: base\nzzz: 1"},
+		{"### `scratchpad`", "  mode: hidden", "  mode: hidden\n  zzz: 1"},
+		{"### `scratchpad.tags`", "    scratchpad: [THINK]", "    scratchpad: [THINK]\n    zzz: 1"},
+		{"### `compliance`", "prompt:\n", "compliance: {zzz: 1}\nprompt:\n"},
+		{"### `prompt`", "prompt:\n", "prompt:\n  zzz: 1\n"},
+		{"### `conditions[]`", "  - id: paid", "  - zzz: 1\n    id: paid"},
+		{"### `contrasts[]`", "  - id: free-paid", "  - zzz: 1\n    id: free-paid"},
+		{"### `queries[]`", "  - id: q1", "  - zzz: 1\n    id: q1"},
+	} {
+		_, err := Load("f.yaml", []byte(strings.Replace(base, tt.old, tt.new, 1)))
+		want := known.FindStringSubmatch(fmt.Sprint(err))
+		require.NotNil(t, want, tt.heading)
+		_, section, ok := strings.Cut(text, tt.heading+"\n")
+		require.True(t, ok, tt.heading)
+		section, _, _ = strings.Cut(section, "\n#")
+		var rows []string
+		for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\|").FindAllStringSubmatch(section, -1) {
+			rows = append(rows, m[1])
+		}
+		slices.Sort(rows)
+		require.Equal(t, strings.Split(want[1], ", "), rows, tt.heading)
+	}
+}
+
+func TestAuthoringStatesTheLimits(t *testing.T) {
+	text := page(t, "authoring.md")
+	for stated, limit := range map[string][2]int{
+		"1 to 20,000, at least one":                       {MaxQueries, 20_000},
+		"| `conditions` | list | 1 to 32 |":               {MaxConditions, 32},
+		"| `contrasts` | list | 1 to 64,":                 {MaxContrasts, 64},
+		"up to 64 together with the shared ones":          {MaxVariables, 64},
+		"| `query_files` | list of file names | up to 16": {MaxQueryFiles, 16},
+		"list of names | up to 8":                         {MaxTags, 8},
+		"up to 64, 1 to 1,024 bytes each":                 {MaxListItems, 64},
+		"1 to 1,024 bytes |":                              {MaxLineBytes, 1024},
+		"| `description` | text | up to 64 KiB":           {MaxTextBytes, 64 << 10},
+		"| `text` | text | up to 32 KiB":                  {MaxQueryBytes, 32 << 10},
+		"text with variables | up to 512 KiB":             {MaxPromptBytes, 512 << 10},
+		"above 4 MiB":                                     {MaxBytes, 4 << 20},
+		"more than 200,000 values":                        {MaxNodes, 200_000},
+		"nesting deeper than 16":                          {MaxDepth, 16},
+		"all problems at once (up to 100)":                {MaxProblems, 100},
+		"texts of eight words or more":                    {nearWords, 8},
+		"its first 12 hexadecimal digits":                 {minRevisionDigits, 12},
+	} {
+		require.Contains(t, text, stated)
+		require.Equal(t, limit[1], limit[0], stated)
+	}
+}
+
+func TestHelpfulOnlyPageCountsTheQueries(t *testing.T) {
+	s := helpfulOnly(t)
+	counts := map[string]int{}
+	measured := 0
+	for _, q := range s.Queries {
+		counts[q.Category]++
+		if !q.Control {
+			measured++
+		}
+	}
+	text := page(t, "helpful-only.md")
+	stated := map[string]int{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\| ([0-9]+) \\|").FindAllStringSubmatch(text, -1) {
+		var n int
+		_, err := fmt.Sscan(m[2], &n)
+		require.NoError(t, err)
+		stated[m[1]] = n
+	}
+	require.Equal(t, counts, stated)
+	require.Contains(t, text, fmt.Sprintf("| **measured** | **%d** |", measured))
+	require.Contains(t, text, fmt.Sprintf("| **controls** | **%d** |", len(s.Queries)-measured))
+}

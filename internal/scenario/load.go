@@ -1,0 +1,157 @@
+package scenario
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
+)
+
+// Load reads a scenario from a YAML document that holds its own queries. JSON
+// is YAML, so it reads JSON as well. name stands for the document in error
+// messages, usually its file name.
+//
+// Load is strict: unknown and duplicate fields, wrong types, anchors, aliases,
+// tags and a second document are refused, and all problems are reported at
+// once in an *Error. Time and memory are bounded by MaxBytes and the limits
+// beside it, whatever data holds. It is safe for concurrent use.
+func Load(name string, data []byte) (*Scenario, error) {
+	return load(name, data, nil)
+}
+
+// LoadFS reads the document called name from fsys, and the query files that
+// it names from the directory of name alone: their names are plain file names,
+// so no document reaches outside of its directory. Where fsys is a directory
+// of the operating system, pass os.Root.FS so that links cannot either.
+//
+// The error is an *Error for problems in a document or a query file; it wraps
+// fs.ErrNotExist where the document itself does not exist.
+func LoadFS(fsys fs.FS, name string) (*Scenario, error) {
+	data, err := readFile(fsys, name)
+	if err != nil {
+		return nil, fmt.Errorf("load scenario: %w", err)
+	}
+	return load(path.Base(name), data, func(file string) ([]byte, error) {
+		return readFile(fsys, path.Join(path.Dir(name), file))
+	})
+}
+
+// LoadFile is LoadFS for a file of the operating system. Query files are read
+// from its directory and no link leads out of that. The problems of an *Error
+// name files by the path that was given.
+func LoadFile(name string) (s *Scenario, err error) {
+	dir, base := filepath.Split(name)
+	root, err := os.OpenRoot(filepath.Clean(dir))
+	if err != nil {
+		return nil, fmt.Errorf("load scenario: %w", err)
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	s, err = LoadFS(root.FS(), base)
+	var problems *Error
+	if errors.As(err, &problems) {
+		for i := range problems.Problems {
+			problems.Problems[i].File = filepath.Join(dir, problems.Problems[i].File)
+		}
+		return nil, problems
+	}
+	return s, err
+}
+
+// opener reads a query file by its plain name.
+type opener func(file string) ([]byte, error)
+
+func load(name string, data []byte, open opener) (*Scenario, error) {
+	var r report
+	d := decoder{
+		file: name, report: &r, open: open,
+		marks: map[string]mark{}, faulty: map[string]bool{}, shared: map[string]string{},
+	}
+	if !sound(name, data, &r) {
+		return nil, r.err()
+	}
+	root := d.parse(data)
+	if root == nil {
+		return nil, r.err()
+	}
+	s := d.scenario(root)
+	check(s, d.place)
+	if err := r.err(); err != nil {
+		return nil, err
+	}
+	revision, err := s.digest()
+	if err != nil {
+		return nil, err
+	}
+	s.Revision = revision
+	return s, nil
+}
+
+// sound checks what must hold before a file is parsed at all.
+func sound(name string, data []byte, r *report) bool {
+	if len(data) > MaxBytes {
+		r.add(Problem{File: name, Message: fmt.Sprintf("is larger than %d bytes", MaxBytes)})
+		return false
+	}
+	offset, message := byteFault(data)
+	if message == "" {
+		return true
+	}
+	before := data[:offset]
+	start := bytes.LastIndexByte(before, '\n') + 1
+	r.add(Problem{
+		File: name, Line: bytes.Count(before, []byte("\n")) + 1,
+		Column: utf8.RuneCount(before[start:]) + 1, Message: message,
+	})
+	return false
+}
+
+// byteFault finds the first byte that no text file holds, and says what it is.
+func byteFault(data []byte) (offset int, message string) {
+	for i := 0; i < len(data); {
+		c := data[i]
+		switch {
+		case c >= utf8.RuneSelf:
+			r, size := utf8.DecodeRune(data[i:])
+			if r == utf8.RuneError && size == 1 {
+				return i, "is not valid UTF-8 here"
+			}
+			i += size
+			continue
+		case c < ' ' && c != '\t' && c != '\n' && c != '\r', c == 0x7f:
+			return i, fmt.Sprintf("holds the control character U+%04X here", c)
+		}
+		i++
+	}
+	return 0, ""
+}
+
+// readFile reads at most a little more than MaxBytes: a larger file is refused
+// by its size and never held in memory.
+func readFile(fsys fs.FS, name string) (data []byte, err error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}
+	}
+	return io.ReadAll(io.LimitReader(f, MaxBytes+1))
+}
+
+// plainName reports whether a query file's name stays in its directory on
+// every operating system.
+func plainName(name string) bool {
+	return name != "" && len(name) <= 128 && fs.ValidPath(name) && path.Base(name) == name &&
+		!strings.HasPrefix(name, ".") && !strings.ContainsAny(name, `\:`)
+}
