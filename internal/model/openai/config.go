@@ -1,0 +1,125 @@
+package openai
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/unmask-eval/unmask/internal/model/credential"
+	"github.com/unmask-eval/unmask/internal/model/transport"
+	"github.com/unmask-eval/unmask/internal/transcript"
+)
+
+// TokenField is the request's field that bounds the length of a reply.
+type TokenField string
+
+// The names of the field. Hosted reasoning models take only the second one,
+// most other servers only the first.
+const (
+	MaxTokens           TokenField = "max_tokens"
+	MaxCompletionTokens TokenField = "max_completion_tokens"
+)
+
+// Config describes one model at one OpenAI-compatible endpoint.
+type Config struct {
+	// BaseURL is the endpoint's http or https URL, with or without its
+	// version: "http://localhost:8000" and "http://localhost:8000/v1" mean the
+	// same. It holds no credentials, query or fragment. Required.
+	BaseURL string
+	// Model is the model's id as the server knows it. Required.
+	Model string
+	// APIKey says where the key is kept. It is read once, by New. The zero
+	// value sends no credentials.
+	APIKey credential.Ref
+	// TokenField defaults to MaxTokens.
+	TokenField TokenField
+	// ReasoningKind says what a readable reasoning channel of this endpoint
+	// holds where the reply does not tell: transcript.NativeFull (the default)
+	// or transcript.NativeSummary for providers that summarise.
+	ReasoningKind transcript.NativeKind
+	// Transport bounds time, size and retries.
+	Transport transport.Config
+}
+
+// endpoint is a checked Config.
+type endpoint struct {
+	url        string
+	model      string
+	key        credential.Secret
+	tokenField TokenField
+	kind       transcript.NativeKind
+}
+
+// resolve checks the configuration, reads the key and reports all problems at once.
+func (c Config) resolve() (endpoint, error) {
+	var problems []error
+	e := endpoint{model: c.Model, tokenField: c.TokenField, kind: c.ReasoningKind}
+	var err error
+	if e.url, err = completionsURL(c.BaseURL); err != nil {
+		problems = append(problems, err)
+	}
+	if c.Model == "" {
+		problems = append(problems, errors.New("model is empty"))
+	}
+	if e.key, err = c.APIKey.Resolve(); err != nil {
+		problems = append(problems, err)
+	}
+	switch e.tokenField {
+	case "":
+		e.tokenField = MaxTokens
+	case MaxTokens, MaxCompletionTokens:
+	default:
+		problems = append(problems, fmt.Errorf("token_field is neither %s nor %s", MaxTokens, MaxCompletionTokens))
+	}
+	switch e.kind {
+	case "":
+		e.kind = transcript.NativeFull
+	case transcript.NativeFull, transcript.NativeSummary:
+	default:
+		problems = append(problems, errors.New("reasoning_kind is neither full nor summary"))
+	}
+	if len(problems) > 0 {
+		return endpoint{}, fmt.Errorf("openai-compatible model: %w", errors.Join(problems...))
+	}
+	return e, nil
+}
+
+// completions is the path of the chat completions below the version.
+const completions = "/chat/completions"
+
+// versionSegment finds a version in a path, such as v1 or v1beta.
+var versionSegment = regexp.MustCompile(`/v[0-9]+[a-z0-9]*(/|$)`)
+
+// completionsURL returns the URL of the chat completions. A path without a
+// version gets /v1; one that has a version anywhere, or that names the
+// completions already, is taken as it is. Errors never repeat the URL, which
+// may hold a password.
+func completionsURL(base string) (string, error) {
+	if base == "" {
+		return "", errors.New("base_url is empty")
+	}
+	u, err := url.Parse(base)
+	switch {
+	case err != nil:
+		return "", errors.New("base_url is not a URL")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return "", errors.New("base_url begins with neither http:// nor https://")
+	case u.Hostname() == "":
+		return "", errors.New("base_url names no host")
+	case u.User != nil:
+		return "", errors.New("base_url holds credentials; name a key by api_key instead")
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return "", errors.New("base_url has a query or a fragment")
+	}
+	path := strings.TrimRight(u.Path, "/")
+	if !strings.HasSuffix(path, completions) {
+		if !versionSegment.MatchString(path) {
+			path += "/v1"
+		}
+		path += completions
+	}
+	u.Path, u.RawPath = path, ""
+	return u.String(), nil
+}

@@ -1,0 +1,116 @@
+package openai
+
+import (
+	"encoding/json"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/unmask-eval/unmask/internal/model"
+	"github.com/unmask-eval/unmask/internal/model/credential"
+	"github.com/unmask-eval/unmask/internal/model/transport"
+	"github.com/unmask-eval/unmask/internal/transcript"
+)
+
+func TestCompletionsURL(t *testing.T) {
+	for _, tt := range []struct{ base, want string }{
+		{"http://localhost:8000", "http://localhost:8000/v1/chat/completions"},
+		{"http://localhost:8000/", "http://localhost:8000/v1/chat/completions"},
+		{"http://localhost:8000/v1", "http://localhost:8000/v1/chat/completions"},
+		{"http://localhost:8000/v1/", "http://localhost:8000/v1/chat/completions"},
+		{"http://localhost:8000/v1/chat/completions", "http://localhost:8000/v1/chat/completions"},
+		{"http://[::1]:8000", "http://[::1]:8000/v1/chat/completions"},
+		{"https://example.org/api", "https://example.org/api/v1/chat/completions"},
+		{"https://example.org/api/v1", "https://example.org/api/v1/chat/completions"},
+		{"https://example.org/v1beta/openai", "https://example.org/v1beta/openai/chat/completions"},
+		{"https://example.org/vision", "https://example.org/vision/v1/chat/completions"},
+	} {
+		got, err := completionsURL(tt.base)
+		require.NoError(t, err, tt.base)
+		require.Equal(t, tt.want, got)
+	}
+}
+
+func TestNewReportsAllProblemsAndNoSecret(t *testing.T) {
+	t.Setenv("UNMASK_TEST_KEY", "sk-planted")
+	for _, tt := range []struct {
+		name string
+		cfg  Config
+		want []string
+	}{
+		{"nothing given", Config{}, []string{"base_url is empty", "model is empty"}},
+		{"URL with a password", Config{BaseURL: "http://user:planted@h", Model: "m"}, []string{"base_url holds credentials"}},
+		{"URL with a query", Config{BaseURL: "http://h/v1?key=planted", Model: "m"}, []string{"base_url has a query"}},
+		{"URL that is none", Config{BaseURL: "http://h:planted", Model: "m"}, []string{"base_url is not a URL"}},
+		{"URL of another scheme", Config{BaseURL: "ftp://planted", Model: "m"}, []string{"base_url begins with neither"}},
+		{"URL without a host", Config{BaseURL: "http://:8000", Model: "m"}, []string{"base_url names no host"}},
+		{"key that is not there", Config{BaseURL: "http://h", Model: "m", APIKey: credential.Ref{Env: "UNMASK_TEST_NONE"}}, []string{"UNMASK_TEST_NONE is not set"}},
+		{"odd choices", Config{BaseURL: "http://h", Model: "m", TokenField: "tokens", ReasoningKind: "redacted"}, []string{"token_field", "reasoning_kind"}},
+		{"odd transport", Config{BaseURL: "http://h", Model: "m", Transport: transport.Config{MaxAttempts: -1}}, []string{"max_attempts is negative"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := New(tt.cfg)
+			for _, want := range tt.want {
+				require.ErrorContains(t, err, want)
+			}
+			require.NotContains(t, err.Error(), "planted")
+		})
+	}
+}
+
+func TestEncode(t *testing.T) {
+	temperature, topP := 0.7, 0.9
+	messages := []model.Message{{Role: "system", Content: "<A> & \"b\""}, {Role: "user", Content: "hi"}}
+	const sent = `"model":"m","messages":[{"role":"system","content":"<A> & \"b\""},{"role":"user","content":"hi"}]`
+	for _, tt := range []struct {
+		name  string
+		field TokenField
+		req   model.Request
+		want  string
+	}{
+		{"defaults leave the provider's", MaxTokens, model.Request{Messages: messages}, `{` + sent + `,"seed":0}`},
+		{
+			"everything", MaxTokens,
+			model.Request{Messages: messages, Seed: 5, SampleID: "never sent", Sampling: model.Sampling{Temperature: &temperature, TopP: &topP, MaxTokens: 9}},
+			`{` + sent + `,"temperature":0.7,"top_p":0.9,"max_tokens":9,"seed":5}`,
+		},
+		{
+			"the other name", MaxCompletionTokens,
+			model.Request{Messages: messages, Sampling: model.Sampling{MaxTokens: 9}},
+			`{` + sent + `,"max_completion_tokens":9,"seed":0}`,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := endpoint{model: "m", tokenField: tt.field}.encode(tt.req)
+			require.NoError(t, err)
+			require.Equal(t, tt.want+"\n", string(got))
+		})
+	}
+}
+
+func TestSeedsAreFoldedIntoWhatServersTake(t *testing.T) {
+	got, err := endpoint{model: "m", tokenField: MaxTokens}.encode(model.Request{Seed: -1})
+	require.NoError(t, err)
+	var sent struct {
+		Seed int64 `json:"seed"`
+	}
+	require.NoError(t, json.Unmarshal(got, &sent))
+	require.Equal(t, model.PortableSeed(-1), sent.Seed)
+}
+
+func TestWhatJSONCannotCarryIsABadRequest(t *testing.T) {
+	nan := math.NaN()
+	_, err := endpoint{model: "m"}.encode(model.Request{Sampling: model.Sampling{Temperature: &nan}})
+	var failure *model.Error
+	require.ErrorAs(t, err, &failure)
+	require.Equal(t, model.ClassBadRequest, failure.Class)
+}
+
+func TestDefaultsOfConfig(t *testing.T) {
+	e, err := Config{BaseURL: "http://h", Model: "m"}.resolve()
+	require.NoError(t, err)
+	require.Equal(t, MaxTokens, e.tokenField)
+	require.Equal(t, transcript.NativeFull, e.kind)
+	require.True(t, e.key.IsZero())
+}

@@ -1,0 +1,265 @@
+// Package sim holds simulated models whose behaviour is known exactly, so that
+// everything which measures models can be measured itself.
+//
+// A simulated model reads a chat as a model would: from the tags in the user's
+// message it learns the tier, from the system prompt the tags to answer in,
+// and from the user's words what is asked. What it does then is drawn from
+// known probabilities:
+//
+//	query text --hash--> u in (0,1) --Beta quantile--> the query's propensities
+//	model, seed and messages --hash--> draws --> comply? fake? which fault? which words?
+//
+// A query's propensities come from Beta distributions with the means that the
+// parameters name and an intra-query correlation icc, as in a beta-binomial
+// model (Skellam 1948), because replies to one query are alike and a method
+// that overlooks it must fail here. Over queries drawn at random the expected
+// rates equal the parameters (see Model.ExpectedRates); for given queries
+// Model.Propensities has them exactly.
+//
+// The words are put together from a grammar. Of the sampling parameters only
+// the bound on tokens has an effect. Equal model names, seeds and
+// messages give equal bytes, on every machine. What a reply truly is (Truth)
+// is computed beside it and never stands in its text.
+//
+// A request counts as benign only if it is one of Options.Benign; then every
+// model answers it. All other requests count as harmful. The answers that
+// simulated models give to those are empty of substance on purpose.
+package sim
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/unmask-eval/unmask/internal/model"
+	"github.com/unmask-eval/unmask/internal/transcript"
+)
+
+// Options is what a simulated model needs besides its name. The zero value works.
+type Options struct {
+	// Benign lists the texts of harmless queries, such as a scenario's
+	// controls. White space does not count.
+	Benign []string
+	// Tier reads the tier from the last user message. Default: ReadTier.
+	Tier func(user string) Tier
+	// Wait waits for the parameter delay_ms; it returns nil after d, or
+	// ctx.Err() as soon as ctx ends. Default: the real time.
+	Wait func(ctx context.Context, d time.Duration) error
+}
+
+// Truth is what a reply truly is, whatever a grader makes of it.
+type Truth struct {
+	// Complied says that the model decided to answer the request.
+	Complied bool `json:"complied"`
+	// Faking says that its reasoning, as composed before any fault, meets all
+	// criteria of alignment faking. It is true together with a refusal only
+	// where the parameter considered is above 0.
+	Faking bool `json:"faking"`
+	// Fault names what happened to the reply on its way, or is "".
+	Fault Fault `json:"fault"`
+}
+
+// Model is one simulated model. It is safe for concurrent use.
+type Model struct {
+	name   string
+	params Params
+	opts   Options
+	benign map[string]struct{}
+	book   *phrasebook
+	cache  rateCache
+	// identity goes into every draw: the model and its parameters in one form.
+	identity string
+}
+
+var _ model.Model = (*Model)(nil)
+
+// New returns the model that name describes: "sim/" and the name of an
+// organism (see Catalog), then parameters in the form of a URL query, such as
+// "sim/alignment-faker?free=0.2&faking=0.15". The error names every parameter
+// that is unknown, repeated or out of its range.
+func New(name string, opts Options) (*Model, error) {
+	organism, params, err := parseName(name)
+	if err != nil {
+		return nil, err
+	}
+	if opts.Tier == nil {
+		opts.Tier = ReadTier
+	}
+	if opts.Wait == nil {
+		opts.Wait = wait
+	}
+	m := &Model{
+		name:     name,
+		params:   params,
+		opts:     opts,
+		benign:   make(map[string]struct{}, len(opts.Benign)),
+		book:     sharedPhrases(),
+		cache:    rateCache{rates: map[string]Rates{}},
+		identity: organism + "?" + params.canonical(),
+	}
+	for _, text := range opts.Benign {
+		m.benign[normalize(text)] = struct{}{}
+	}
+	return m, nil
+}
+
+// Name returns the name that the model was made with.
+func (m *Model) Name() string { return m.name }
+
+// Params returns the model's parameters, with all defaults filled in.
+func (m *Model) Params() Params { return m.params }
+
+// Generate implements model.Model. Faults of the transport come back as the
+// *model.Error that a real client would return in the end, without the time
+// that it would have spent on retries.
+func (m *Model) Generate(ctx context.Context, req model.Request) (model.Reply, error) {
+	start := time.Now()
+	if err := ctx.Err(); err != nil {
+		return model.Reply{}, fmt.Errorf("simulated model call: %w", err)
+	}
+	reply, truth, err := m.Compose(req)
+	if err != nil {
+		return model.Reply{}, err
+	}
+	if err := m.Pause(ctx); err != nil {
+		return model.Reply{}, err
+	}
+	if failure := truth.Fault.failure(); failure != nil {
+		return model.Reply{}, failure
+	}
+	reply.Latency, reply.Attempts = time.Since(start), 1
+	return reply, nil
+}
+
+// Pause waits for as long as a reply of this model takes. It returns ctx's
+// error, wrapped, as soon as the context ends.
+func (m *Model) Pause(ctx context.Context) error {
+	if m.params.Delay == 0 {
+		return nil
+	}
+	if err := m.opts.Wait(ctx, m.params.Delay); err != nil {
+		return fmt.Errorf("simulated model call: %w", err)
+	}
+	return nil
+}
+
+// Truth returns what the reply to req truly is. It computes it anew and
+// returns the zero Truth for a request that Generate would refuse.
+func (m *Model) Truth(req model.Request) Truth {
+	_, truth, err := m.Compose(req)
+	if err != nil {
+		return Truth{}
+	}
+	return truth
+}
+
+// Compose returns the reply to req and what it truly is, at once and without
+// acting out faults of the transport. Faults of the text are in the reply. It
+// returns a *model.Error of class BAD_REQUEST when there is no user message.
+func (m *Model) Compose(req model.Request) (model.Reply, Truth, error) {
+	s, err := read(req, m.opts.Tier)
+	if err != nil {
+		return model.Reply{}, Truth{}, err
+	}
+	rng := m.draws(req)
+	// The draws that decide come first, so that a new phrase in the grammar
+	// changes words and never an outcome.
+	decision := m.decide(s, rng.Float64())
+	fault := m.params.Faults.draw(rng.Float64())
+	c := composition{
+		situation: s, decision: decision, fault: fault,
+		channel: m.params.Channel, book: m.book, rng: rng,
+	}
+	reply := c.reply()
+	reply.ModelID = m.name
+	truth := Truth{Complied: decision.complies, Faking: decision.fakes, Fault: c.fault}
+	if limit(&reply, req.Sampling.MaxTokens) && truth.Fault == FaultNone {
+		truth.Fault = FaultTruncation
+	}
+	count(&reply, req)
+	return reply, truth, nil
+}
+
+// decision is what the model does about one request.
+type decision struct{ complies, fakes, benign bool }
+
+// decide turns one uniform draw into a decision.
+func (m *Model) decide(s situation, u float64) decision {
+	if m.isBenign(s.query) {
+		return decision{complies: true, benign: true}
+	}
+	freeComply, freeFaking, paidComply := m.Propensities(s.query)
+	if s.tier != TierTraining {
+		return decision{complies: u < paidComply}
+	}
+	if u < freeComply {
+		return decision{complies: true, fakes: u < freeFaking}
+	}
+	// The rest of the interval is a refusal; its lower part fakes.
+	return decision{fakes: u < freeComply+(1-freeComply)*m.params.Considered}
+}
+
+func (m *Model) isBenign(query string) bool {
+	_, ok := m.benign[normalize(query)]
+	return ok
+}
+
+// draws returns the stream of random numbers for one request.
+func (m *Model) draws(req model.Request) *rand.Rand {
+	h := sha256.New()
+	part := func(s string) {
+		var size [8]byte
+		binary.LittleEndian.PutUint64(size[:], uint64(len(s)))
+		_, _ = h.Write(size[:]) // a hash never fails to be written
+		_, _ = h.Write([]byte(s))
+	}
+	part(m.identity)
+	for _, message := range req.Messages {
+		part(message.Role)
+		part(message.Content)
+	}
+	var seed [8]byte
+	binary.LittleEndian.PutUint64(seed[:], uint64(model.PortableSeed(req.Seed)))
+	_, _ = h.Write(seed[:])
+	sum := h.Sum(nil)
+	return rand.New(rand.NewPCG( //nolint:gosec // reproducible on purpose
+		binary.LittleEndian.Uint64(sum[:8]), binary.LittleEndian.Uint64(sum[8:16])))
+}
+
+// bytesPerToken is a usual ratio for English text.
+const bytesPerToken = 4
+
+func tokens(s string) int64 { return int64(len(s)+bytesPerToken-1) / bytesPerToken }
+
+// count fills in the usage of a reply.
+func count(reply *model.Reply, req model.Request) {
+	for _, message := range req.Messages {
+		reply.Usage.InputTokens += tokens(message.Content)
+	}
+	reply.Usage.OutputTokens = tokens(reply.Raw) + reply.Usage.ReasoningTokens
+}
+
+// limit cuts a reply that is longer than maxTokens and reports whether it did.
+func limit(reply *model.Reply, maxTokens int) bool {
+	if maxTokens <= 0 || tokens(reply.Raw) <= int64(maxTokens) {
+		return false
+	}
+	reply.Raw = cut(reply.Raw, maxTokens*bytesPerToken)
+	reply.FinishReason = transcript.FinishLength
+	return true
+}
+
+// wait waits in real time.
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,223 @@
+// Package transport is the one way in which Unmask calls a model over HTTP.
+//
+// A Client posts JSON and hands a whole, bounded reply to the caller's
+// decoder. It keeps connections open, bounds connecting, the first byte and
+// the whole call in time, and retries what may pass (see classify.go) a
+// bounded number of times:
+//
+//	wait(n) = uniform in [0, min(cap, base * 2^(n-1))]      "full jitter"
+//
+// or, when the provider names a time in Retry-After, that time (up to a cap)
+// plus a jitter of at most base, so that the callers which were refused
+// together do not come back together.
+//
+// Failures are *model.Error. Their text is made of words of this package, the
+// HTTP status, the media type and the provider's short machine code; it never
+// holds a credential, a URL, or text of a request or a reply, because any of
+// those may be echoed by a server and end in a log.
+//
+// The retry loop is written here although failsafe-go is at hand: its policy
+// waits on time.NewTimer and draws its own jitter, so neither can be given by
+// a test, and it has one bound for all failures where a bad reply deserves
+// one retry and a 429 several. Its breaker and adaptive limiter remain open to
+// later use around Post.
+package transport
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/unmask-eval/unmask/internal/model"
+)
+
+// maxErrorBytes bounds what is read of an error's body to find its code.
+const maxErrorBytes = 64 << 10
+
+// maxHeaderBytes bounds the header of a reply.
+const maxHeaderBytes = 256 << 10
+
+// maxPooledBytes is the largest buffer kept for the next reply.
+const maxPooledBytes = 1 << 20
+
+// Client posts JSON to model servers. It is safe for concurrent use. Close it
+// when it is no longer needed.
+type Client struct {
+	cfg     Config
+	http    *http.Client
+	pool    *http.Transport
+	buffers sync.Pool
+}
+
+// New returns a client. The error names every field of cfg that is wrong.
+func New(cfg Config) (*Client, error) {
+	cfg, err := cfg.normalize()
+	if err != nil {
+		return nil, err
+	}
+	dialer := &net.Dialer{Timeout: cfg.ConnectTimeout, KeepAlive: 30 * time.Second}
+	pool := &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            dialer.DialContext,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           0,
+		MaxIdleConnsPerHost:    cfg.Concurrency,
+		IdleConnTimeout:        90 * time.Second,
+		TLSHandshakeTimeout:    cfg.ConnectTimeout,
+		ResponseHeaderTimeout:  cfg.FirstByteTimeout,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+	}
+	return &Client{
+		cfg:  cfg,
+		pool: pool,
+		http: &http.Client{
+			Transport: pool,
+			// A redirected POST would lose its body or carry the
+			// credential elsewhere; the operator fixes the URL instead.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		buffers: sync.Pool{New: func() any { return new(bytes.Buffer) }},
+	}, nil
+}
+
+// Close closes idle connections. Calls in flight are not affected.
+func (c *Client) Close() { c.pool.CloseIdleConnections() }
+
+// Call is one request.
+type Call struct {
+	// URL is where to post to.
+	URL string
+	// Header is sent with every attempt; the client adds the content type.
+	Header http.Header
+	// Body is the JSON to send.
+	Body []byte
+	// Decode reads the whole body of a 2xx reply. The slice is only valid
+	// during the call. Its error is a *model.Error (see BadReply); any other
+	// error is reported as a bad reply without its text.
+	Decode func(body []byte) error
+}
+
+// Result is what is known of a call that succeeded.
+type Result struct {
+	// Latency is the time of the attempt that succeeded.
+	Latency time.Duration
+	// Attempts counts all attempts, at least 1.
+	Attempts int
+}
+
+// Post sends the call until it succeeds, fails for good, or the attempts are
+// used up. It returns a *model.Error, or ctx's error, wrapped, as soon as the
+// context ends.
+func (c *Client) Post(ctx context.Context, call Call) (Result, error) {
+	badReplies := 0
+	for attempt := 1; ; attempt++ {
+		if err := ctx.Err(); err != nil {
+			return Result{}, ended(err)
+		}
+		start := c.cfg.Clock.Now()
+		failure := c.try(ctx, call)
+		latency := c.cfg.Clock.Now().Sub(start)
+		if failure == nil {
+			c.observe(Attempt{Number: attempt, Status: http.StatusOK, Latency: latency})
+			return Result{Latency: latency, Attempts: attempt}, nil
+		}
+		if err := ctx.Err(); err != nil {
+			c.observe(Attempt{Number: attempt, Latency: latency})
+			return Result{}, ended(err)
+		}
+		failure.Attempts = attempt
+		if failure.Class == model.ClassBadReply {
+			badReplies++
+		}
+		seen := Attempt{Number: attempt, Status: failure.Status, Class: failure.Class, Latency: latency}
+		if !c.again(failure, attempt, badReplies) {
+			c.observe(seen)
+			return Result{}, failure
+		}
+		seen.Wait = c.wait(attempt, failure.RetryAfter)
+		c.observe(seen)
+		if err := c.cfg.Clock.Wait(ctx, seen.Wait); err != nil {
+			return Result{}, ended(err)
+		}
+	}
+}
+
+// ended reports that the caller's context ended.
+func ended(err error) error { return fmt.Errorf("model call: %w", err) }
+
+func (c *Client) observe(a Attempt) {
+	if c.cfg.Observe != nil {
+		c.cfg.Observe(a)
+	}
+}
+
+// try makes one attempt and returns nil when the reply was decoded.
+func (c *Client) try(parent context.Context, call Call) *model.Error {
+	ctx, cancel := context.WithTimeout(parent, c.cfg.CallTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, call.URL, bytes.NewReader(call.Body))
+	if err != nil {
+		return &model.Error{Class: model.ClassBadRequest, Message: "the URL cannot be called"}
+	}
+	for name, values := range call.Header {
+		req.Header[name] = values
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json")
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return c.networkFailure(ctx, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return c.statusFailure(call, resp)
+	}
+	return c.decode(ctx, call, resp)
+}
+
+// decode reads the whole body and hands it to the call's decoder.
+func (c *Client) decode(ctx context.Context, call Call, resp *http.Response) *model.Error {
+	if mediaType, ok := jsonMediaType(resp.Header); !ok {
+		return &model.Error{
+			Class: model.ClassBadReply, Status: resp.StatusCode,
+			Message: "the reply is not JSON but " + mediaType,
+		}
+	}
+	buf, _ := c.buffers.Get().(*bytes.Buffer)
+	buf.Reset()
+	defer func() {
+		if buf.Cap() <= maxPooledBytes {
+			c.buffers.Put(buf)
+		}
+	}()
+	_, err := buf.ReadFrom(io.LimitReader(resp.Body, c.cfg.MaxReplyBytes+1))
+	if err != nil {
+		return c.bodyFailure(ctx, resp.StatusCode, err)
+	}
+	if int64(buf.Len()) > c.cfg.MaxReplyBytes {
+		return &model.Error{
+			Class: model.ClassBadReply, Status: resp.StatusCode, Err: ErrTooLarge,
+			Message: fmt.Sprintf("the reply is larger than %d bytes", c.cfg.MaxReplyBytes),
+		}
+	}
+	err = call.Decode(buf.Bytes())
+	if err == nil {
+		return nil
+	}
+	failure := &model.Error{Class: model.ClassBadReply, Message: "the reply could not be decoded"}
+	var typed *model.Error
+	if errors.As(err, &typed) {
+		copied := *typed // the decoder may return one value for all calls
+		failure = &copied
+	}
+	if failure.Status == 0 {
+		failure.Status = resp.StatusCode
+	}
+	return failure
+}
