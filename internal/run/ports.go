@@ -1,0 +1,143 @@
+package run
+
+import (
+	"context"
+	"time"
+
+	"github.com/unmask-eval/unmask/internal/grading"
+	"github.com/unmask-eval/unmask/internal/model"
+	"github.com/unmask-eval/unmask/internal/scenario"
+	"github.com/unmask-eval/unmask/internal/transcript"
+)
+
+// Page asks for a part of a list.
+type Page struct {
+	// Size is the most items to return, at least 1.
+	Size int
+	// After is the Next of the page before, or "" for the first page.
+	After string
+}
+
+// TranscriptFilter narrows a list of transcripts; zero fields match all.
+type TranscriptFilter struct {
+	Scenario, Condition, Query string
+	Compliance                 grading.Compliance
+	AlignmentFaking            grading.Faking
+	Observation                transcript.Observation
+	ErrorClass                 model.ErrorClass
+	Control, HasError          *bool
+}
+
+// Store keeps everything.
+//
+// Lists and creation under an evaluation, a run or a transcript that does not
+// exist are a *NotFoundError; decisions alone outlive what they hang on. Times
+// keep whole microseconds.
+//
+// Every method is safe for concurrent use and scoped by the project in its
+// arguments: a row of another project does not exist for it. What does not
+// exist is a *NotFoundError. Lists are in a stable order (creation time, then
+// id; transcripts by Sample.Index; verdicts by creation time, then id), newest
+// last, and return next = "" on the last page; a cursor the store did not
+// issue is an *InvalidError on the field "page_token".
+type Store interface {
+	// CreateEvaluation keeps a new evaluation. When the id exists it returns
+	// an *ExistsError, unless both RequestIDs are equal and not "": then it
+	// returns the stored one if the RequestDigests are equal too, and a
+	// *RequestReuseError if they are not. The same holds for CreateRun and
+	// CreateGate; a RequestID is unique per project and kind, so that a new id
+	// with a known RequestID returns what is stored under the first.
+	CreateEvaluation(ctx context.Context, e Evaluation) (Evaluation, error)
+	GetEvaluation(ctx context.Context, project, id string) (Evaluation, error)
+	ListEvaluations(ctx context.Context, project string, p Page) (items []Evaluation, next string, err error)
+	// DeleteEvaluation refuses with a *StateError while the evaluation has runs.
+	DeleteEvaluation(ctx context.Context, project, id string) error
+
+	// SaveScenario keeps a snapshot of a scenario's revision, so that runs can
+	// be continued and recomputed when the library has moved on. Keeping the
+	// same revision again changes nothing.
+	SaveScenario(ctx context.Context, project string, s *scenario.Scenario) error
+	// GetScenario returns the snapshot of exactly this revision.
+	GetScenario(ctx context.Context, project string, ref ScenarioRef) (*scenario.Scenario, error)
+
+	// CreateRun keeps a new run with all counters but Progress.Planned at 0.
+	CreateRun(ctx context.Context, r Run) (Run, error)
+	GetRun(ctx context.Context, key RunKey) (Run, error)
+	// ListRuns lists the runs of an evaluation, or of all when evaluation is "-".
+	ListRuns(ctx context.Context, project, evaluation string, p Page) (items []Run, next string, err error)
+	// ListUnfinished returns every run of any project that is not in a
+	// terminal state, oldest first.
+	ListUnfinished(ctx context.Context) ([]Run, error)
+	// UpdateRun changes State, Error, StartTime, EndTime and Results of the
+	// run, if its state is one of from; otherwise it returns a *StateError
+	// and changes nothing. Counters are kept by SaveFinished alone.
+	UpdateRun(ctx context.Context, r Run, from ...State) error
+	// DeleteRun removes a run in a terminal state with its transcripts and
+	// verdicts; otherwise a *StateError. Decisions on it stay.
+	DeleteRun(ctx context.Context, key RunKey) error
+
+	// SaveFinished keeps samples, their verdicts and the run's counters in one
+	// commit, all or nothing. A sample that has a row already is left as it
+	// is and not counted again; inserted says how many were new.
+	SaveFinished(ctx context.Context, key RunKey, batch []Finished) (inserted int, err error)
+	// FinishedSamples returns the ids of the samples that have a row.
+	FinishedSamples(ctx context.Context, key RunKey) (map[string]struct{}, error)
+	// EachRow calls fn for each finished sample in Sample.Index order, and
+	// stops with fn's error.
+	EachRow(ctx context.Context, key RunKey, fn func(Row) error) error
+
+	GetTranscript(ctx context.Context, key RunKey, id string) (Transcript, error)
+	// ListTranscripts returns transcripts without text (Messages, Reply.Raw,
+	// Reply.NativeReasoning, Parsed.Reasoning, Parsed.Answer and Parsed.Parts
+	// are empty) unless full is set.
+	ListTranscripts(ctx context.Context, key RunKey, f TranscriptFilter, full bool, p Page) (items []Transcript, next string, err error)
+	GetVerdict(ctx context.Context, key RunKey, transcript, id string) (Verdict, error)
+	// ListVerdicts lists the verdicts of a transcript, or of the whole run
+	// when transcript is "-".
+	ListVerdicts(ctx context.Context, key RunKey, transcript string, p Page) (items []Verdict, next string, err error)
+
+	CreateGate(ctx context.Context, g Gate) (Gate, error)
+	GetGate(ctx context.Context, project, id string) (Gate, error)
+	ListGates(ctx context.Context, project string, p Page) (items []Gate, next string, err error)
+	// DeleteGate removes a gate; its decisions stay.
+	DeleteGate(ctx context.Context, project, id string) error
+	// SaveDecision returns an *ExistsError when the gate has a decision of this id.
+	SaveDecision(ctx context.Context, d Decision) error
+	GetDecision(ctx context.Context, project, gateID, id string) (Decision, error)
+	// ListDecisions lists the decisions of a gate, or of all when gateID is
+	// "*", narrowed to one run unless run is nil.
+	ListDecisions(ctx context.Context, project, gateID string, run *RunKey, p Page) (items []Decision, next string, err error)
+
+	// Ready returns nil when the store can be used and its schema is current.
+	Ready(ctx context.Context) error
+}
+
+// Scenarios finds scenarios. Get takes an id or id@revision and returns a
+// *NotFoundError when there is none.
+type Scenarios interface {
+	Get(ref string) (*scenario.Scenario, error)
+	List() []*scenario.Scenario
+}
+
+// Models resolves a model's id. An id that no model has is a *NotFoundError;
+// bad parameters are an *InvalidError on the field "model".
+type Models interface {
+	Model(id string) (model.Model, error)
+}
+
+// Graders finds graders by id, or returns a *NotFoundError.
+type Graders interface {
+	Grader(id string) (grading.Grader, error)
+}
+
+// Observer is told what happens, for logs and metrics. Its methods return at
+// once and are safe for concurrent use. No text of a transcript reaches it.
+//
+// Every RunStarted is followed by one RunEnded, or by RunStopped when the
+// process stops and leaves the run to be resumed.
+type Observer interface {
+	RunStarted(key RunKey, planned, alreadyFinished int)
+	RunStopped(key RunKey)
+	SampleFinished(key RunKey, condition string, outcome string, latency time.Duration)
+	RunEnded(key RunKey, state State, reason string, took time.Duration)
+}

@@ -1,0 +1,130 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/unmask-eval/unmask/internal/grading"
+	"github.com/unmask-eval/unmask/internal/model"
+	"github.com/unmask-eval/unmask/internal/scenario"
+	"github.com/unmask-eval/unmask/internal/transcript"
+)
+
+// ClassInternal is the error class of a sample that was lost to a fault of
+// ours. It is counted like every other exclusion.
+const ClassInternal model.ErrorClass = "INTERNAL"
+
+// unansweredLimit is the least number of samples in a row without an answer
+// after which a model counts as gone; several times the concurrency, so that
+// one burst of failures is not enough.
+const unansweredLimit = 32
+
+// one carries a sample from the prompt to its row. An error ends the run; a
+// sample that fails by itself is a row with its cause.
+func (p *pipeline) one(ctx context.Context, s Sample) error {
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // given up before it began: there is no row, so it is asked for again
+	}
+	sc := p.byID[s.Scenario.ID]
+	messages, err := sc.RenderText(s.Condition, p.texts[[2]string{sc.ID, s.Query}])
+	if err != nil {
+		return fmt.Errorf("render sample %s: %w", s.ID, err)
+	}
+	t := Transcript{RunKey: p.run.RunKey, Sample: s, Messages: make([]model.Message, len(messages))}
+	for i, m := range messages {
+		t.Messages[i] = model.Message(m)
+	}
+	reply, err := p.model.Generate(ctx, model.Request{
+		Messages: t.Messages, Sampling: p.plan.Sampling, Seed: s.Seed, SampleID: s.ID,
+	})
+	f := Finished{}
+	switch {
+	case err == nil:
+		p.unanswered.Store(0)
+		t.Reply = reply
+		f.Verdict = p.judge(ctx, sc, &t)
+	case ctx.Err() != nil:
+		return nil //nolint:nilerr // given up: there is no row, so it is asked for again
+	default:
+		fatal := p.failed(&t, err)
+		if fatal != nil {
+			return fatal
+		}
+	}
+	t.CreateTime = p.x.deps.Now()
+	f.Transcript = t
+	return p.keep(ctx, f)
+}
+
+// failed records why a sample has no reply, and returns an error when the
+// whole run is pointless.
+func (p *pipeline) failed(t *Transcript, err error) error {
+	t.Error = &SampleError{Class: ClassInternal, Message: "the model adapter failed", Attempts: 1}
+	var me *model.Error
+	if !errors.As(err, &me) {
+		return nil
+	}
+	if me.Permanent() {
+		return fmt.Errorf("the model refuses every request: %w", err)
+	}
+	t.Error = &SampleError{Class: me.Class, Status: me.Status, Message: me.Message, Attempts: me.Attempts}
+	switch me.Class {
+	case model.ClassTimeout, model.ClassUnavailable, model.ClassRateLimited:
+		limit := int64(max(unansweredLimit, 4*p.run.Concurrency))
+		if n := p.unanswered.Add(1); n >= limit {
+			return fmt.Errorf("the model did not answer %d samples in a row: %w", n, err)
+		}
+	default:
+		p.unanswered.Store(0)
+	}
+	return nil
+}
+
+// judge parses and grades a reply. A grader that fails leaves the reply
+// ungradable, so that it is kept and counted, and nil is returned.
+func (p *pipeline) judge(ctx context.Context, sc *scenario.Scenario, t *Transcript) (v *Verdict) {
+	t.Compliance, t.AlignmentFaking = grading.Ungradable, grading.FakingUngradable
+	defer func() {
+		// What a model writes must not be able to end the server.
+		if r := recover(); r != nil {
+			t.Compliance, t.AlignmentFaking = grading.Ungradable, grading.FakingUngradable
+			v = nil
+		}
+	}()
+	var prompt string
+	for _, m := range t.Messages {
+		prompt += m.Content + "\n"
+	}
+	t.Parsed = transcript.Parse(transcript.Reply{
+		Raw: t.Reply.Raw, NativeReasoning: t.Reply.NativeReasoning, NativeKind: t.Reply.NativeKind,
+		FinishReason: t.Reply.FinishReason, ScratchpadRequested: sc.Scratchpad == scenario.ScratchpadHidden,
+		Prompt: prompt, Tags: sc.Tags,
+	})
+	verdict, err := p.grader.Grade(context.WithoutCancel(ctx), grading.Subject{
+		ID: t.Query, Prompt: p.texts[[2]string{sc.ID, t.Query}], Reasoning: t.Parsed.Reasoning, Answer: t.Parsed.Answer,
+		Observable: t.Parsed.Observable(), FinishReason: t.Reply.FinishReason, Rule: sc.Rule, Behaviors: sc.Behaviors,
+	})
+	if err != nil {
+		return nil
+	}
+	t.Compliance, t.AlignmentFaking = verdict.Compliance, verdict.AlignmentFaking
+	return &Verdict{RunKey: t.RunKey, Transcript: t.Sample.ID, ID: verdict.Grader, Verdict: verdict, CreateTime: p.x.deps.Now()}
+}
+
+// keep writes one finished sample. It does so even when the run was told to
+// stop: the reply is there and was paid for.
+func (p *pipeline) keep(ctx context.Context, f Finished) error {
+	keep, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTimeout)
+	defer cancel()
+	if _, err := p.x.deps.Store.SaveFinished(keep, p.run.RunKey, []Finished{f}); err != nil {
+		return fmt.Errorf("keep sample %s: %w", f.Transcript.Sample.ID, err)
+	}
+	outcome := string(f.Transcript.Compliance)
+	if f.Transcript.Error != nil {
+		outcome = string(f.Transcript.Error.Class)
+	}
+	p.x.deps.Observer.SampleFinished(p.run.RunKey, f.Transcript.Condition, outcome, f.Transcript.Reply.Latency)
+	p.x.feed.touch(p.run.RunKey)
+	return nil
+}

@@ -1,0 +1,337 @@
+package run
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/unmask-eval/unmask/internal/gate"
+	"github.com/unmask-eval/unmask/internal/model"
+	"github.com/unmask-eval/unmask/internal/scenario"
+)
+
+// Limits and defaults of what a caller may ask for.
+const (
+	// DefaultSamplesPerQuery is used when an evaluation names none.
+	DefaultSamplesPerQuery = 3
+	// MaxSamplesPerQuery bounds the repeats of a query under one condition.
+	MaxSamplesPerQuery = 1000
+	// MaxScenarios bounds the scenarios of one evaluation.
+	MaxScenarios = 32
+	// MaxPlannedSamples bounds the samples of one run.
+	MaxPlannedSamples = 2_000_000
+	// DefaultConcurrency and MaxConcurrency bound the samples in flight of one run.
+	DefaultConcurrency = 16
+	MaxConcurrency     = 1024
+	// DefaultGrader grades when an evaluation names no grader.
+	DefaultGrader = "rubric"
+	// DefaultConfidence is that of two-sided intervals in results.
+	DefaultConfidence = 0.95
+	// DefaultMaxTokens bounds a reply when an evaluation says nothing. A
+	// reply needs room for reasoning and an answer.
+	DefaultMaxTokens = 4096
+)
+
+// Deps are what a Service works with. All but Observer, Now and MaxRuns are
+// required.
+type Deps struct {
+	Store     Store
+	Scenarios Scenarios
+	Models    Models
+	Graders   Graders
+	// Observer defaults to one that ignores everything.
+	Observer Observer
+	// Now defaults to time.Now.
+	Now func() time.Time
+	// MaxRuns bounds the runs in progress at once in this process; default 64.
+	MaxRuns int
+}
+
+// Service is the use-cases. Close it when it is no longer needed.
+type Service struct {
+	deps Deps
+	exec *executor
+}
+
+// New returns a Service. It runs nothing until Resume or CreateRun.
+func New(d Deps) (*Service, error) {
+	if d.Store == nil || d.Scenarios == nil || d.Models == nil || d.Graders == nil {
+		return nil, errors.New("run service: Store, Scenarios, Models and Graders are required")
+	}
+	if d.Observer == nil {
+		d.Observer = silent{}
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	if d.MaxRuns == 0 {
+		d.MaxRuns = 64
+	}
+	return &Service{deps: d, exec: newExecutor(d)}, nil
+}
+
+// Resume continues every unfinished run in the store.
+func (s *Service) Resume(ctx context.Context) error {
+	runs, err := s.deps.Store.ListUnfinished(ctx)
+	if err != nil {
+		return fmt.Errorf("resume runs: %w", err)
+	}
+	for _, r := range runs {
+		// The limit is for new work; what was accepted before is owed.
+		s.exec.start(r)
+	}
+	return nil
+}
+
+// ResumeRun continues one run, unless it has ended or is in progress.
+func (s *Service) ResumeRun(ctx context.Context, key RunKey) error {
+	r, err := s.deps.Store.GetRun(ctx, key)
+	if err != nil {
+		return err
+	}
+	if !r.State.Terminal() {
+		s.exec.start(r)
+	}
+	return nil
+}
+
+// Close stops dispatching samples and waits until those in flight are kept.
+// When ctx ends first they are given up and asked for again after a restart.
+func (s *Service) Close(ctx context.Context) error { return s.exec.close(ctx) }
+
+// NewEvaluation is what CreateEvaluation asks for; zero fields take defaults.
+type NewEvaluation struct {
+	// ID is generated when empty.
+	ID, DisplayName string
+	// Scenarios are ids or id@revision.
+	Scenarios       []string
+	SamplesPerQuery int
+	MaxQueries      int
+	Sampling        model.Sampling
+	// Seed is drawn from the clock when nil and kept in the plan.
+	Seed       *uint64
+	Grader     string
+	Confidence float64
+	RequestID  string
+}
+
+// CreateEvaluation pins scenarios and grader and keeps the plan.
+func (s *Service) CreateEvaluation(ctx context.Context, project string, in NewEvaluation) (Evaluation, error) {
+	now := s.deps.Now()
+	asked := digestOf(in)
+	plan, scenarios, err := s.plan(in, now)
+	if err != nil {
+		return Evaluation{}, err
+	}
+	schedule, err := NewSchedule(plan, scenarios)
+	if err != nil {
+		return Evaluation{}, fmt.Errorf("create evaluation: %w", err)
+	}
+	if schedule.Len() > MaxPlannedSamples {
+		return Evaluation{}, Invalid("samples_per_query", "the plan has %d samples; at most %d are allowed", schedule.Len(), MaxPlannedSamples)
+	}
+	for _, sc := range scenarios {
+		if err := s.deps.Store.SaveScenario(ctx, project, sc); err != nil {
+			return Evaluation{}, fmt.Errorf("create evaluation: keep scenario %s: %w", sc.ID, err)
+		}
+	}
+	e := Evaluation{
+		Project: project, ID: in.ID, DisplayName: in.DisplayName, Plan: plan, PlanDigest: plan.Digest(),
+		CreateTime: now, RequestID: in.RequestID,
+	}
+	if e.ID == "" {
+		e.ID = newID(now)
+	}
+	if e.RequestID != "" {
+		e.RequestDigest = asked
+	}
+	return s.deps.Store.CreateEvaluation(ctx, e)
+}
+
+func (s *Service) plan(in NewEvaluation, now time.Time) (Plan, []*scenario.Scenario, error) {
+	p := Plan{
+		SamplesPerQuery: in.SamplesPerQuery, MaxQueries: in.MaxQueries, Sampling: in.Sampling,
+		Grader: in.Grader, Confidence: in.Confidence,
+	}
+	if p.SamplesPerQuery == 0 {
+		p.SamplesPerQuery = DefaultSamplesPerQuery
+	}
+	if p.Grader == "" {
+		p.Grader = DefaultGrader
+	}
+	if p.Confidence == 0 {
+		p.Confidence = DefaultConfidence
+	}
+	if p.Sampling.MaxTokens == 0 {
+		p.Sampling.MaxTokens = DefaultMaxTokens
+	}
+	p.Seed = uint64(now.UnixNano())
+	if in.Seed != nil {
+		p.Seed = *in.Seed
+	}
+	v := checkNumbers(p)
+	if len(in.Scenarios) == 0 || len(in.Scenarios) > MaxScenarios {
+		v = append(v, Violation{"scenarios", fmt.Sprintf("name 1 to %d scenarios, got %d", MaxScenarios, len(in.Scenarios))})
+	}
+	var found []*scenario.Scenario
+	seen := map[string]bool{}
+	for i, ref := range in.Scenarios {
+		field := fmt.Sprintf("scenarios[%d]", i)
+		sc, err := s.deps.Scenarios.Get(ref)
+		switch {
+		case isNotFound(err):
+			v = append(v, Violation{field, fmt.Sprintf("there is no scenario %q", ref)})
+		case err != nil:
+			return p, nil, fmt.Errorf("find scenario: %w", err)
+		case seen[sc.ID]:
+			v = append(v, Violation{field, fmt.Sprintf("scenario %q is named twice", sc.ID)})
+		default:
+			seen[sc.ID] = true
+			found = append(found, sc)
+			p.Scenarios = append(p.Scenarios, ScenarioRef{ID: sc.ID, Revision: sc.Revision})
+		}
+	}
+	g, err := s.deps.Graders.Grader(p.Grader)
+	switch {
+	case isNotFound(err):
+		v = append(v, Violation{"grader", fmt.Sprintf("there is no grader %q", p.Grader)})
+	case err != nil:
+		return p, nil, fmt.Errorf("find grader: %w", err)
+	default:
+		p.GraderDigest = g.Digest()
+	}
+	if len(v) > 0 {
+		return p, nil, &InvalidError{Violations: v}
+	}
+	return p, found, nil
+}
+
+func checkNumbers(p Plan) []Violation {
+	var v []Violation
+	add := func(bad bool, field, want string, got any) {
+		if bad {
+			v = append(v, Violation{field, fmt.Sprintf("must be %s, got %v", want, got)})
+		}
+	}
+	add(p.SamplesPerQuery < 1 || p.SamplesPerQuery > MaxSamplesPerQuery, "samples_per_query", fmt.Sprintf("between 1 and %d", MaxSamplesPerQuery), p.SamplesPerQuery)
+	add(p.MaxQueries < 0, "max_queries", "0 (all) or more", p.MaxQueries)
+	add(!(p.Confidence >= 0.5 && p.Confidence <= 0.9999), "confidence", "between 0.5 and 0.9999", p.Confidence)
+	add(p.Sampling.MaxTokens < 1, "sampling.max_tokens", "at least 1", p.Sampling.MaxTokens)
+	if t := p.Sampling.Temperature; t != nil {
+		add(!(*t >= 0 && *t <= 2), "sampling.temperature", "between 0 and 2", *t)
+	}
+	if t := p.Sampling.TopP; t != nil {
+		add(!(*t > 0 && *t <= 1), "sampling.top_p", "greater than 0 and at most 1", *t)
+	}
+	return v
+}
+
+// NewRun is what CreateRun asks for.
+type NewRun struct {
+	// Evaluation is the evaluation's id; ID is generated when empty.
+	Evaluation, ID string
+	// Model is the id of the model to evaluate.
+	Model      string
+	Checkpoint Checkpoint
+	// Concurrency defaults to DefaultConcurrency.
+	Concurrency int
+	RequestID   string
+	// ValidateOnly checks everything, keeps nothing and starts nothing.
+	ValidateOnly bool
+}
+
+// Forecast says what a run would take.
+type Forecast struct {
+	// PlannedSamples is the number of samples, each at least one model call.
+	PlannedSamples int64
+	// Queries is the number of queries that enter the gap.
+	Queries int
+	// Advice has a sentence for each doubt about what the plan can show.
+	Advice []string
+}
+
+// CreateRun keeps a run and starts it. The forecast comes with and without
+// ValidateOnly.
+func (s *Service) CreateRun(ctx context.Context, project string, in NewRun) (Run, Forecast, error) {
+	e, err := s.deps.Store.GetEvaluation(ctx, project, in.Evaluation)
+	if err != nil {
+		return Run{}, Forecast{}, err
+	}
+	concurrency := in.Concurrency
+	if concurrency == 0 {
+		concurrency = DefaultConcurrency
+	}
+	if concurrency < 1 || concurrency > MaxConcurrency {
+		return Run{}, Forecast{}, Invalid("concurrency", "must be between 1 and %d, got %d", MaxConcurrency, concurrency)
+	}
+	if _, err := s.deps.Models.Model(in.Model); isNotFound(err) {
+		return Run{}, Forecast{}, Invalid("model", "there is no model %q", in.Model)
+	} else if err != nil {
+		return Run{}, Forecast{}, err
+	}
+	schedule, err := s.exec.schedule(ctx, e)
+	if err != nil {
+		return Run{}, Forecast{}, fmt.Errorf("create run: %w", err)
+	}
+	forecast := Forecast{
+		PlannedSamples: int64(schedule.Len()), Queries: schedule.Queries(),
+		Advice: gate.DefaultPolicy().Advice(schedule.Queries()),
+	}
+	now := s.deps.Now()
+	r := Run{
+		RunKey: RunKey{Project: project, Evaluation: e.ID, Run: in.ID},
+		Model:  in.Model, Checkpoint: in.Checkpoint, State: Pending, PlanDigest: e.PlanDigest,
+		Progress: Progress{Planned: int64(schedule.Len())}, Concurrency: concurrency, CreateTime: now, RequestID: in.RequestID,
+	}
+	if r.Run == "" {
+		r.Run = newID(now)
+	}
+	if in.ValidateOnly {
+		return r, forecast, nil
+	}
+	if r.RequestID != "" {
+		r.RequestDigest = digestOf(in)
+	}
+	kept, err := s.exec.create(ctx, r)
+	return kept, forecast, err
+}
+
+// CancelRun stops a run. Samples in flight are given up; what is finished stays.
+func (s *Service) CancelRun(ctx context.Context, key RunKey) (Run, error) {
+	return s.exec.cancel(ctx, key)
+}
+
+// digestOf fingerprints a request, to tell a repeated one from another one
+// under the same request id.
+func digestOf(v any) string {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("marshal request: %v", err))
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+func isNotFound(err error) bool {
+	var nf *NotFoundError
+	return errors.As(err, &nf)
+}
+
+// silent is an Observer that ignores everything.
+type silent struct{}
+
+// RunStarted implements Observer.
+func (silent) RunStarted(RunKey, int, int) {}
+
+// SampleFinished implements Observer.
+func (silent) SampleFinished(RunKey, string, string, time.Duration) {}
+
+// RunStopped implements Observer.
+func (silent) RunStopped(RunKey) {}
+
+// RunEnded implements Observer.
+func (silent) RunEnded(RunKey, State, string, time.Duration) {}

@@ -1,0 +1,236 @@
+// Package run carries out evaluations: it plans the samples of a run, has
+// each one generated, parsed, graded and kept, and turns the kept rows into
+// results and gate decisions.
+//
+// Data flows one way. Scenario revisions and a seed determine the samples; a
+// sample becomes a Transcript (model, parser) with a Verdict (grader); rows
+// become Results (stats) and a decision (gate). Everything after the row is
+// kept can be recomputed from stored rows alone, so a run that was interrupted
+// continues with the samples that have no row yet and ends in the same result.
+//
+//	PENDING ──► RUNNING ──► SUCCEEDED
+//	   │           │  └────► FAILED
+//	   └─────┬─────┘
+//	         ▼
+//	    CANCELLING ────────► CANCELLED
+//
+// The package knows neither SQL nor gRPC; it defines the ports (Store, Models,
+// Scenarios, Graders, Observer) that adapters implement.
+package run
+
+import (
+	"time"
+
+	"github.com/unmask-eval/unmask/internal/gate"
+	"github.com/unmask-eval/unmask/internal/grading"
+	"github.com/unmask-eval/unmask/internal/model"
+	"github.com/unmask-eval/unmask/internal/transcript"
+)
+
+// State is where a run stands.
+type State string
+
+// The states of a run.
+const (
+	Pending    State = "PENDING"
+	Running    State = "RUNNING"
+	Succeeded  State = "SUCCEEDED"
+	Failed     State = "FAILED"
+	Cancelling State = "CANCELLING"
+	Cancelled  State = "CANCELLED"
+)
+
+// Terminal reports whether a run in this state never changes again.
+func (s State) Terminal() bool { return s == Succeeded || s == Failed || s == Cancelled }
+
+// ScenarioRef pins a scenario.
+type ScenarioRef struct {
+	// ID is the scenario's id and Revision its content digest ("sha256:...").
+	ID       string `json:"id"`
+	Revision string `json:"revision"`
+}
+
+// Plan is what an evaluation asks; it is immutable.
+type Plan struct {
+	// Scenarios, at least one, each with its revision pinned.
+	Scenarios []ScenarioRef `json:"scenarios"`
+	// SamplesPerQuery is the number of repeats of each query under each
+	// condition, 1 to 1000.
+	SamplesPerQuery int `json:"samples_per_query"`
+	// MaxQueries bounds the queries of each scenario that enter the gap: the
+	// first ones in the pre-registered random order. 0 means all.
+	MaxQueries int `json:"max_queries,omitempty"`
+	// Sampling are the generation parameters.
+	Sampling model.Sampling `json:"sampling"`
+	// Seed determines the order of the queries and the seed of each sample.
+	Seed uint64 `json:"seed"`
+	// Grader is the grader's id, and GraderDigest pins it.
+	Grader       string `json:"grader"`
+	GraderDigest string `json:"grader_digest"`
+	// Confidence of two-sided intervals in results, in [0.5, 0.9999].
+	Confidence float64 `json:"confidence"`
+}
+
+// Evaluation is a plan with a name. Runs of one evaluation are comparable.
+type Evaluation struct {
+	Project string
+	ID      string
+	// DisplayName is one line for people, or "".
+	DisplayName string
+	Plan        Plan
+	// PlanDigest is "sha256:..." over the plan.
+	PlanDigest string
+	CreateTime time.Time
+	// RequestID makes creation idempotent; RequestDigest is a digest of what
+	// was asked for under it. Both are "" when none was given.
+	RequestID, RequestDigest string
+}
+
+// Checkpoint says which weights a run looked at. All fields are optional.
+type Checkpoint struct {
+	URI         string            `json:"uri,omitempty"`
+	Digest      string            `json:"digest,omitempty"`
+	TrainingRun string            `json:"training_run,omitempty"`
+	Step        int64             `json:"step,omitempty"`
+	Labels      map[string]string `json:"labels,omitempty"`
+}
+
+// RunKey names a run.
+//
+//nolint:revive // it is embedded, and Key alone would not say whose
+type RunKey struct{ Project, Evaluation, Run string }
+
+// Progress counts samples. Finished = Graded + Excluded + controls' samples
+// are included in all of them.
+type Progress struct {
+	// Planned is the number of samples that the run consists of.
+	Planned int64
+	// Finished samples have a row, whether with a reply or with an error.
+	Finished int64
+	// Errors are finished samples without a reply.
+	Errors int64
+}
+
+// Run is one execution of an evaluation against one model.
+type Run struct {
+	RunKey
+	// Model is the model's id, such as "sim/alignment-faker?free=0.2".
+	Model      string
+	Checkpoint Checkpoint
+	State      State
+	Progress   Progress
+	Usage      model.Usage
+	// Calls counts the requests to the model, including retries.
+	Calls int64
+	// Error says why a run failed, or "".
+	Error string
+	// PlanDigest is copied from the evaluation.
+	PlanDigest string
+	// Concurrency is the most samples in flight at once, at least 1.
+	Concurrency int
+	CreateTime  time.Time
+	// StartTime and EndTime are zero until the run starts and ends.
+	StartTime, EndTime time.Time
+	// Results are set when the run ends in SUCCEEDED, and, from the samples
+	// that were finished, in CANCELLED and FAILED.
+	Results                  *Results
+	RequestID, RequestDigest string
+}
+
+// Sample is one planned call.
+type Sample struct {
+	// ID is unique in its run and determined by the plan:
+	// "<scenario>.<condition>.<query>.<repeat>".
+	ID string
+	// Index is the position in the pre-registered order, from 0.
+	Index     int
+	Scenario  ScenarioRef
+	Condition string
+	Query     string
+	// Repeat counts from 0.
+	Repeat int
+	// Control marks a sample of a control query.
+	Control bool
+	// Seed is what the model is given.
+	Seed int64
+}
+
+// SampleError is why a sample has no reply.
+type SampleError struct {
+	Class    model.ErrorClass
+	Status   int
+	Message  string
+	Attempts int
+}
+
+// Transcript is one finished sample.
+type Transcript struct {
+	RunKey
+	Sample
+	// Messages are what was sent.
+	Messages []model.Message
+	// Reply is what came back; zero when Error is set.
+	Reply model.Reply
+	// Parsed is the reply's parse; zero when Error is set.
+	Parsed transcript.Parsed
+	// Error is nil when there is a reply.
+	Error      *SampleError
+	CreateTime time.Time
+	// Compliance and AlignmentFaking repeat the plan's grader's verdict, for
+	// lists and results; "" when Error is set.
+	Compliance      grading.Compliance
+	AlignmentFaking grading.Faking
+}
+
+// Verdict is a grader's judgement of a stored transcript.
+type Verdict struct {
+	RunKey
+	// Transcript is the sample's id; ID is unique in its transcript.
+	Transcript, ID string
+	grading.Verdict
+	CreateTime time.Time
+}
+
+// Finished is what is kept of one sample in one commit. Verdict is nil when
+// the transcript has an error, and when its grader failed; then the
+// transcript's Compliance and AlignmentFaking are UNGRADABLE.
+type Finished struct {
+	Transcript Transcript
+	Verdict    *Verdict
+}
+
+// Row is what results need of one finished sample; it holds no text.
+type Row struct {
+	Scenario, Condition, Query string
+	Repeat                     int
+	Control                    bool
+	// ErrorClass is "" when there is a reply.
+	ErrorClass      model.ErrorClass
+	Observation     transcript.Observation
+	Observable      bool
+	FinishReason    transcript.FinishReason
+	Compliance      grading.Compliance
+	AlignmentFaking grading.Faking
+}
+
+// Gate is a named policy.
+type Gate struct {
+	Project, ID              string
+	DisplayName              string
+	Policy                   gate.Policy
+	CreateTime               time.Time
+	RequestID, RequestDigest string
+}
+
+// Decision is a stored decision on a run.
+type Decision struct {
+	Project string
+	// Gate is the gate's id, or "-" when the policy was given inline.
+	Gate, ID string
+	Run      RunKey
+	Policy   gate.Policy
+	gate.Decision
+	// Evidence is what was decided on, so that the decision can be recomputed.
+	Evidence   gate.Evidence
+	CreateTime time.Time
+}
