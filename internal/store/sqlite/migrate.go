@@ -1,0 +1,94 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/pressly/goose/v3"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// applicationID stands in the header of our files ("Unmk"), so that another
+// program's database is never migrated by mistake.
+const applicationID = 0x556e6d6b
+
+// ErrForeign says that the file is a database of another program.
+var ErrForeign = errors.New("the file is not an unmask database")
+
+// SchemaError says that the file's schema is not the one that this binary
+// works with.
+type SchemaError struct {
+	// Have is the file's schema version and Want this binary's.
+	Have, Want int64
+}
+
+// Error implements error.
+func (e *SchemaError) Error() string {
+	if e.Have > e.Want {
+		return fmt.Sprintf("the database has schema version %d and was written by a newer unmask; this one knows version %d", e.Have, e.Want)
+	}
+	return fmt.Sprintf("the database has schema version %d; this needs version %d", e.Have, e.Want)
+}
+
+// identify refuses a file that is not ours, without changing anything in it. A
+// file without content is ours, whether SQLite has given it a header or not.
+func identify(ctx context.Context, path string, busy time.Duration) (err error) {
+	db, err := sql.Open("sqlite", plainDSN(path, busy))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	db.SetMaxOpenConns(1)
+	var id, objects int64
+	if err := db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id); err != nil {
+		return err
+	}
+	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_master").Scan(&objects); err != nil {
+		return err
+	}
+	if id != applicationID && (id != 0 || objects != 0) {
+		return ErrForeign
+	}
+	return nil
+}
+
+// migrate marks the file as ours, brings its schema up to date and returns the
+// schema's version.
+func migrate(ctx context.Context, db *sql.DB) (int64, error) {
+	if _, err := db.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d", applicationID)); err != nil {
+		return 0, fmt.Errorf("mark the file: %w", err)
+	}
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return 0, err
+	}
+	p, err := goose.NewProvider(goose.DialectSQLite3, db, files,
+		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	if err != nil {
+		return 0, err
+	}
+	have, want, err := p.GetVersions(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("read schema version: %w", err)
+	}
+	if have > want {
+		return 0, &SchemaError{Have: have, Want: want}
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return 0, fmt.Errorf("migrate schema from version %d to %d: %w", have, want, err)
+	}
+	return want, nil
+}
+
+// schemaVersion reads the version that the file has now.
+func schemaVersion(q querier) (version int64, err error) {
+	err = q.row("SELECT max(version_id) FROM goose_db_version WHERE is_applied").Scan(&version)
+	return version, err
+}

@@ -1,0 +1,96 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/unmask-eval/unmask/internal/run"
+)
+
+// FinishedSamples implements run.Store.
+func (s *Store) FinishedSamples(ctx context.Context, key run.RunKey) (ids map[string]struct{}, err error) {
+	err = s.snapshot(ctx, "list finished samples of "+key.Name(), func(r reader) error {
+		seq, err := runSeq(r, key)
+		if err != nil {
+			return err
+		}
+		ids = map[string]struct{}{}
+		_, err = collect(r, func(row scanner) (struct{}, error) {
+			var id string
+			err := row.Scan(&id)
+			ids[id] = struct{}{}
+			return struct{}{}, err
+		}, "SELECT id FROM transcripts WHERE run = ?", seq)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ids, nil
+}
+
+const selectRows = `SELECT seq, sample_index, scenario, condition, query, repeat, control, error_class,
+	observation, observable, finish_reason, compliance, alignment_faking
+	FROM transcripts WHERE run = ? AND (sample_index, seq) > (?, ?) ORDER BY sample_index, seq LIMIT ?`
+
+// indexedRow is a row with its place in the order.
+type indexedRow struct {
+	seq, index int64
+	run.Row
+}
+
+func scanIndexedRow(row scanner) (r indexedRow, err error) {
+	var class sql.NullString
+	err = row.Scan(&r.seq, &r.index, &r.Scenario, &r.Condition, &r.Query, &r.Repeat, &r.Control, &class,
+		&r.Observation, &r.Observable, &r.FinishReason, &r.Compliance, &r.AlignmentFaking)
+	r.ErrorClass = errorClass(class)
+	return r, err
+}
+
+// rowChunk is how many rows EachRow reads at a time.
+const rowChunk = 2000
+
+// EachRow implements run.Store. It reads in pieces and holds no connection
+// while fn runs, so fn may use the store and take its time. Rows that were
+// finished before the call are all seen; later ones may be. When the run is
+// deleted on the way, the error is a *run.NotFoundError.
+func (s *Store) EachRow(ctx context.Context, key run.RunKey, fn func(run.Row) error) error {
+	what := "read rows of " + key.Name()
+	var seq int64
+	err := s.read(ctx, what, func(r reader) (err error) {
+		seq, err = runSeq(r, key)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	from := beginning()
+	for {
+		var chunk []indexedRow
+		err := s.snapshot(ctx, what, func(r reader) (err error) {
+			chunk, err = collect(r, scanIndexedRow, selectRows, seq, from.rank, from.seq, rowChunk)
+			if err != nil || len(chunk) == rowChunk {
+				return err
+			}
+			// The end: the rows are whole only if the run is still there.
+			have, err := runSeq(r, key)
+			if err == nil && have != seq {
+				err = &run.NotFoundError{Name: key.Name()}
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for i := range chunk {
+			if err := fn(chunk[i].Row); err != nil {
+				return err
+			}
+		}
+		if len(chunk) < rowChunk {
+			return nil
+		}
+		last := chunk[len(chunk)-1]
+		from = position{rank: last.index, seq: last.seq}
+	}
+}
