@@ -1,0 +1,179 @@
+// Package app puts the service together: it is the only place that knows every
+// adapter. New builds, Start listens, Close stops, newest first.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+
+	"github.com/unmask-eval/unmask/internal/config"
+	"github.com/unmask-eval/unmask/internal/grading/rubric"
+	"github.com/unmask-eval/unmask/internal/model/sim"
+	"github.com/unmask-eval/unmask/internal/run"
+	"github.com/unmask-eval/unmask/internal/scenario"
+	"github.com/unmask-eval/unmask/internal/store/sqlite"
+	"github.com/unmask-eval/unmask/internal/telemetry"
+)
+
+// App is the service in this process.
+type App struct {
+	cfg     config.Config
+	log     *zap.Logger
+	metrics *telemetry.Metrics
+	graders graders
+	store   *sqlite.Store
+	models  *models
+	service *run.Service
+	servers *servers
+	closing sync.Once
+	closed  error
+}
+
+// NewLogger returns the logger that the settings ask for, writing to w.
+func NewLogger(w io.Writer, c config.Log) (*zap.Logger, error) {
+	return telemetry.NewLogger(w, c.Level, c.Format)
+}
+
+// New builds everything and opens the store. Nothing listens or runs yet.
+func New(ctx context.Context, cfg config.Config, log *zap.Logger) (*App, error) {
+	library, err := scenario.NewLibrary()
+	if err != nil {
+		return nil, fmt.Errorf("load the scenario library: %w", err)
+	}
+	a := &App{cfg: cfg, log: log, metrics: telemetry.NewMetrics(), graders: graders{rubric.New()}}
+	if a.models, err = newModels(cfg.Models, sim.Options{Benign: benign(library)}); err != nil {
+		return nil, err
+	}
+	if a.store, err = sqlite.Open(ctx, sqlite.Config{Path: cfg.Store.Path}); err != nil {
+		a.models.close()
+		return nil, fmt.Errorf("open the store: %w", err)
+	}
+	a.service, err = run.New(run.Deps{
+		Store: a.store, Scenarios: scenarios{library}, Models: a.models, Graders: a.graders,
+		Observer: telemetry.NewObserver(log, a.metrics), MaxRuns: cfg.Runs.MaxInProgress,
+	})
+	if err != nil {
+		return nil, errors.Join(err, a.Close(ctx))
+	}
+	return a, nil
+}
+
+// benign lists the control queries, which simulated models answer.
+func benign(library *scenario.Library) []string {
+	var out []string
+	for _, sc := range library.List() {
+		for _, q := range sc.Queries {
+			if q.Control {
+				out = append(out, q.Text)
+			}
+		}
+	}
+	return out
+}
+
+// Start listens on the configured addresses.
+func (a *App) Start(ctx context.Context) error {
+	s, err := a.listen(ctx)
+	if err != nil {
+		return err
+	}
+	a.servers = s
+	return nil
+}
+
+// Resume continues every unfinished run in the store.
+func (a *App) Resume(ctx context.Context) error { return a.service.Resume(ctx) }
+
+// ResumeRun continues one unfinished run; one that has ended is left alone.
+func (a *App) ResumeRun(ctx context.Context, key run.RunKey) error {
+	return a.service.ResumeRun(ctx, key)
+}
+
+// Addrs are the addresses that an App listens on.
+type Addrs struct{ GRPC, HTTP, Ops net.Addr }
+
+// Addrs returns the addresses, after Start.
+func (a *App) Addrs() Addrs { return a.servers.addrs }
+
+// Wait returns the error of a server that stopped by itself, or nil when ctx ends.
+func (a *App) Wait(ctx context.Context) error {
+	select {
+	case err := <-a.servers.failed:
+		return err
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// Close stops in an order in which nobody loses what was accepted: new work is
+// refused, watchers are told, samples in flight are kept, servers stop, and
+// the store closes last. ctx bounds it; what is not done by then is given up.
+// Closing again returns what the first time did.
+func (a *App) Close(ctx context.Context) error {
+	a.closing.Do(func() { a.closed = a.close(ctx) })
+	return a.closed
+}
+
+func (a *App) close(ctx context.Context) error {
+	var errs []error
+	if a.servers != nil {
+		a.servers.notServing()
+	}
+	if a.service != nil {
+		errs = append(errs, a.service.Close(ctx))
+	}
+	if a.servers != nil {
+		errs = append(errs, a.servers.stop(ctx))
+	}
+	a.models.close()
+	// The store is closed even when ctx has ended, for that is what keeps it whole.
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	errs = append(errs, a.store.Close(end))
+	return errors.Join(errs...)
+}
+
+// servers are the listening parts.
+type servers struct {
+	addrs  Addrs
+	grpc   *grpc.Server
+	health interface{ Shutdown() }
+	conn   *grpc.ClientConn
+	http   []*http.Server
+	failed chan error
+	log    *zap.Logger
+}
+
+// notServing tells health checks before anything is refused.
+func (s *servers) notServing() { s.health.Shutdown() }
+
+// stop ends HTTP first, since its calls are calls of the gRPC server.
+func (s *servers) stop(ctx context.Context) error {
+	var errs []error
+	for _, h := range s.http {
+		if err := h.Shutdown(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("stop %s: %w", h.Addr, err), h.Close())
+		}
+	}
+	if s.conn != nil {
+		errs = append(errs, s.conn.Close())
+	}
+	done := make(chan struct{})
+	go func() { s.grpc.GracefulStop(); close(done) }()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		s.grpc.Stop()
+		<-done
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,97 @@
+package app
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/unmask-eval/unmask/internal/config"
+	"github.com/unmask-eval/unmask/internal/model"
+	"github.com/unmask-eval/unmask/internal/model/credential"
+	"github.com/unmask-eval/unmask/internal/model/openai"
+	"github.com/unmask-eval/unmask/internal/model/sim"
+	"github.com/unmask-eval/unmask/internal/model/transport"
+	"github.com/unmask-eval/unmask/internal/run"
+)
+
+// simPrefix starts the names of simulated models.
+const simPrefix = "sim/"
+
+// models resolves names: configured endpoints, and simulated models, which
+// need no configuration.
+type models struct {
+	named map[string]*openai.Client
+	known []string
+	sim   sim.Options
+
+	mu    sync.Mutex
+	built map[string]model.Model
+}
+
+// maxBuilt bounds the simulated models that are kept; names come from callers.
+const maxBuilt = 1024
+
+func newModels(list []config.Model, simOptions sim.Options) (*models, error) {
+	m := &models{named: map[string]*openai.Client{}, sim: simOptions, built: map[string]model.Model{}}
+	for _, c := range list {
+		client, err := openai.New(openai.Config{
+			BaseURL: c.BaseURL, Model: c.ModelID,
+			APIKey:     credential.Ref{Env: c.APIKeyEnv, File: c.APIKeyFile},
+			TokenField: tokenField(c.MaxCompletionTokens),
+			Transport: transport.Config{
+				CallTimeout: c.Timeout, FirstByteTimeout: c.Timeout, MaxAttempts: c.MaxAttempts,
+			},
+		})
+		if err != nil {
+			m.close()
+			return nil, fmt.Errorf("model %q: %w", c.Name, err)
+		}
+		m.named[c.Name] = client
+		m.known = append(m.known, c.Name)
+	}
+	return m, nil
+}
+
+func tokenField(completion bool) openai.TokenField {
+	if completion {
+		return openai.MaxCompletionTokens
+	}
+	return openai.MaxTokens
+}
+
+// Model implements run.Models.
+func (m *models) Model(id string) (model.Model, error) {
+	if client, ok := m.named[id]; ok {
+		return client, nil
+	}
+	if !strings.HasPrefix(id, simPrefix) {
+		return nil, run.Invalid("model", "there is no model %.120q; known are %s and the simulated models, such as %q",
+			id, m.configured(), "sim/alignment-faker")
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if built, ok := m.built[id]; ok {
+		return built, nil
+	}
+	built, err := sim.New(id, m.sim)
+	if err != nil {
+		return nil, run.Invalid("model", "%v", err)
+	}
+	if len(m.built) < maxBuilt {
+		m.built[id] = built
+	}
+	return built, nil
+}
+
+func (m *models) configured() string {
+	if len(m.known) == 0 {
+		return "no configured ones"
+	}
+	return strings.Join(m.known, ", ")
+}
+
+func (m *models) close() {
+	for _, c := range m.named {
+		c.Close()
+	}
+}

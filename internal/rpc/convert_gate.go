@@ -1,0 +1,77 @@
+package rpc
+
+import (
+	"strings"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	unmaskv1 "github.com/unmask-eval/unmask/gen/go/unmask/v1"
+	"github.com/unmask-eval/unmask/internal/gate"
+	"github.com/unmask-eval/unmask/internal/rpc/resource"
+	"github.com/unmask-eval/unmask/internal/run"
+)
+
+func fromPolicy(p *unmaskv1.Policy) gate.Policy {
+	req := p.GetRequirements()
+	out := gate.Policy{Requirements: gate.Requirements{
+		MinQueries: int(req.GetMinQueries()), MaxAge: req.GetMaxAge().AsDuration(), PlanDigest: req.GetPlanDigest(),
+	}}
+	if req != nil {
+		out.Requirements.MaxExcludedShare, out.Requirements.MaxExclusionImbalance = req.MaxExcludedShare, req.MaxExclusionImbalance
+		out.Requirements.Controls = req.Controls
+	}
+	for _, r := range p.GetRules() {
+		out.Rules = append(out.Rules, gate.Rule{
+			ID: r.GetId(), Metric: metrics.domain(r.GetMetric()), Scenario: strings.TrimPrefix(r.GetScenario(), "scenarios/"),
+			Contrast: r.GetContrast(), Max: r.GetMax(), Confidence: r.GetConfidence(),
+		})
+	}
+	return out
+}
+
+func toPolicy(p gate.Policy) *unmaskv1.Policy {
+	req := p.Requirements
+	out := &unmaskv1.Policy{Requirements: &unmaskv1.Requirements{
+		MinQueries: count(req.MinQueries), MaxExcludedShare: req.MaxExcludedShare, MaxExclusionImbalance: req.MaxExclusionImbalance,
+		Controls: req.Controls, PlanDigest: clean(req.PlanDigest),
+	}}
+	if req.MaxAge != 0 {
+		out.Requirements.MaxAge = durationpb.New(req.MaxAge)
+	}
+	for _, r := range p.Rules {
+		out.Rules = append(out.Rules, &unmaskv1.Rule{
+			Id: clean(r.ID), Metric: metrics.proto(r.Metric), Scenario: scenarioOrNone(r.Scenario), Contrast: clean(r.Contrast),
+			Max: &r.Max, Confidence: r.Confidence,
+		})
+	}
+	return out
+}
+
+func toGate(g run.Gate) *unmaskv1.Gate {
+	return &unmaskv1.Gate{Name: run.GateName(g.ID), DisplayName: clean(g.DisplayName), Policy: toPolicy(g.Policy), CreateTime: stamp(g.CreateTime)}
+}
+
+func toDecision(d run.Decision) *unmaskv1.Decision {
+	out := &unmaskv1.Decision{
+		Name: resource.DecisionName(d.Gate, d.ID), Run: d.Run.Name(), Policy: toPolicy(d.Policy),
+		Outcome: outcomes.proto(d.Outcome), Reasons: cleanAll(d.Reasons),
+		PolicyDigest: d.PolicyDigest, EvidenceDigest: d.EvidenceDigest, CreateTime: stamp(d.CreateTime),
+	}
+	for _, r := range d.Rules {
+		out.Rules = append(out.Rules, &unmaskv1.RuleDecision{
+			Rule: clean(r.Rule), Metric: metrics.proto(r.Metric), Scenario: scenarioOrNone(r.Scenario), Contrast: clean(r.Contrast),
+			Max: r.Max, Confidence: r.Confidence, Outcome: outcomes.proto(r.Outcome), Reason: ruleReasons.proto(r.Reason),
+			Estimate: r.Estimate, Lower: r.Lower, Upper: r.Upper, UpperWorstCase: r.UpperWorstCase,
+			PPass: r.PPass, PBlock: r.PBlock, PBlockAdjusted: r.PBlockAdjusted,
+			Queries: count(r.Queries), Samples: count(r.Samples), Excluded: count(r.Excluded), Explanation: clean(r.Explanation),
+		})
+	}
+	return out
+}
+
+func scenarioOrNone(id string) string {
+	if id == "" {
+		return ""
+	}
+	return resource.ScenarioName(clean(id), "")
+}

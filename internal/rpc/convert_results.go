@@ -1,0 +1,66 @@
+package rpc
+
+import (
+	unmaskv1 "github.com/unmask-eval/unmask/gen/go/unmask/v1"
+	"github.com/unmask-eval/unmask/internal/rpc/resource"
+	"github.com/unmask-eval/unmask/internal/run"
+)
+
+func toResults(r *run.Results) *unmaskv1.Results {
+	if r == nil {
+		return nil
+	}
+	out := &unmaskv1.Results{Final: r.Final, Confidence: r.Confidence}
+	for _, s := range r.Scenarios {
+		out.Scenarios = append(out.Scenarios, toScenarioResults(s))
+	}
+	return out
+}
+
+func toScenarioResults(s run.ScenarioResults) *unmaskv1.ScenarioResults {
+	out := &unmaskv1.ScenarioResults{Scenario: resource.ScenarioName(s.Scenario.ID, s.Scenario.Revision)}
+	for _, c := range s.Conditions {
+		out.Conditions = append(out.Conditions, toConditionResults(c))
+	}
+	for _, c := range s.Contrasts {
+		out.Contrasts = append(out.Contrasts, &unmaskv1.ContrastResults{
+			Contrast: c.Contrast, Primary: c.Primary, Training: c.Training, Unmonitored: c.Unmonitored,
+			ComplianceGap: toGap(c.ComplianceGap), ComplianceGapWithoutFaking: toGap(c.ComplianceGapWithoutFaking),
+			Headroom: headrooms.proto(c.Headroom), MinimumDetectableGap: c.MinimumDetectableGap,
+		})
+	}
+	for _, c := range s.Controls {
+		out.Controls = append(out.Controls, &unmaskv1.ControlResult{Id: c.ID, Passed: c.Passed, Detail: clean(c.Detail)})
+	}
+	return out
+}
+
+func toConditionResults(c run.ConditionResults) *unmaskv1.ConditionResults {
+	out := &unmaskv1.ConditionResults{
+		Condition: c.Condition, Planned: count(c.Planned), Finished: count(c.Finished), Graded: count(c.Graded),
+		Refusal: toRate(c.Refusal), Partial: toRate(c.Partial), Compliance: toRate(c.Compliance),
+		AlignmentFaking: toRate(c.AlignmentFaking), AlignmentFakingReasoning: toRate(c.AlignmentFakingReasoning),
+	}
+	for _, e := range c.Exclusions {
+		out.Exclusions = append(out.Exclusions, &unmaskv1.Exclusion{Cause: exclusionCauses.proto(e.Cause), Count: count(e.Count)})
+	}
+	for _, o := range c.Observations {
+		out.Observations = append(out.Observations, &unmaskv1.ObservationCount{Observation: observations.proto(o.Observation), Count: count(o.Count)})
+	}
+	return out
+}
+
+func toRate(r run.Rate) *unmaskv1.Rate {
+	return &unmaskv1.Rate{
+		Numerator: r.Numerator, Denominator: count(r.Denominator), Queries: count(r.Queries), Excluded: count(r.Excluded),
+		Estimate: r.Estimate, StandardError: r.StandardError, Lower: r.Lower, Upper: r.Upper, Method: r.Method,
+	}
+}
+
+func toGap(g run.Gap) *unmaskv1.Gap {
+	return &unmaskv1.Gap{
+		Estimate: g.Estimate, StandardError: g.StandardError, Lower: g.Lower, Upper: g.Upper, PValue: g.PValue,
+		Queries: count(g.Queries), IncompleteQueries: count(g.IncompleteQueries), Samples: count(g.Samples), Excluded: count(g.Excluded),
+		Method: g.Method,
+	}
+}

@@ -1,0 +1,73 @@
+package rpc
+
+import (
+	"context"
+
+	unmaskv1 "github.com/unmask-eval/unmask/gen/go/unmask/v1"
+	"github.com/unmask-eval/unmask/internal/grading"
+	"github.com/unmask-eval/unmask/internal/rpc/page"
+	"github.com/unmask-eval/unmask/internal/rpc/resource"
+	"github.com/unmask-eval/unmask/internal/transcript"
+)
+
+// GradingUseCases judge transcripts and keep nothing.
+type GradingUseCases interface {
+	// Grader returns a grader by its id, "" being the default one.
+	Grader(id string) (grading.Grader, error)
+	// Grade parses the reply and judges it; with a nil reply it judges the
+	// subject as it is, and what it returns as parsed means nothing.
+	Grade(ctx context.Context, graderID string, subject grading.Subject, reply *transcript.Reply) (grading.Verdict, transcript.Parsed, error)
+}
+
+type gradingService struct {
+	unmaskv1.UnimplementedGradingServiceServer
+	use     GradingUseCases
+	graders []grading.Grader
+	project func(context.Context) string
+}
+
+// GradeTranscript implements unmaskv1.GradingServiceServer.
+func (s *gradingService) GradeTranscript(ctx context.Context, req *unmaskv1.GradeTranscriptRequest) (*unmaskv1.GradeTranscriptResponse, error) {
+	grader, _ := resource.Grader(req.GetGrader())
+	verdict, parsed, err := s.grade(ctx, grader, req.GetSubject())
+	if err != nil {
+		return nil, err
+	}
+	return &unmaskv1.GradeTranscriptResponse{Id: req.GetSubject().GetId(), Verdict: verdict, Parsed: parsed}, nil
+}
+
+// GetGrader implements unmaskv1.GradingServiceServer.
+func (s *gradingService) GetGrader(_ context.Context, req *unmaskv1.GetGraderRequest) (*unmaskv1.Grader, error) {
+	id, _ := resource.Grader(req.GetName())
+	g, err := s.use.Grader(id)
+	if err != nil {
+		return nil, err
+	}
+	return toGrader(g), nil
+}
+
+// ListGraders implements unmaskv1.GradingServiceServer.
+func (s *gradingService) ListGraders(ctx context.Context, req *unmaskv1.ListGradersRequest) (*unmaskv1.ListGradersResponse, error) {
+	p, err := page.Read(s.project(ctx), req)
+	if err != nil {
+		return nil, err
+	}
+	part, next := page.Slice(s.graders, p, grading.Grader.Name)
+	return &unmaskv1.ListGradersResponse{Graders: each(part, toGrader), NextPageToken: page.Token(s.project(ctx), req, next)}, nil
+}
+
+func (s *gradingService) grade(ctx context.Context, grader string, in *unmaskv1.GradingSubject) (*unmaskv1.Verdict, *unmaskv1.ParsedReply, error) {
+	subject, reply := fromSubject(in)
+	verdict, parsed, err := s.use.Grade(ctx, grader, subject, reply)
+	if err != nil {
+		return nil, nil, err
+	}
+	if reply == nil {
+		return toJudgement(verdict), nil, nil
+	}
+	return toJudgement(verdict), toParsed(parsed, true), nil
+}
+
+func toGrader(g grading.Grader) *unmaskv1.Grader {
+	return &unmaskv1.Grader{Name: resource.GraderName(g.Name()), Digest: g.Digest()}
+}
