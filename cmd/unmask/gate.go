@@ -1,0 +1,110 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	unmaskv1 "github.com/unmask-eval/unmask/gen/go/unmask/v1"
+	"github.com/unmask-eval/unmask/internal/gate"
+	"github.com/unmask-eval/unmask/internal/rpc"
+)
+
+func newGate() *cobra.Command {
+	var (
+		t                                     target
+		runName, policyFile, gateName, output string
+		junit, summary                        string
+	)
+	cmd := &cobra.Command{
+		Use: "gate", Short: "Decide a run by a policy; for CI", Args: noArgs,
+		Long: `Decide a run now, by a policy file or a gate that the server knows, print the
+decision and exit with 0 for PASS, 1 for BLOCK and 3 for INCONCLUSIVE. Without
+either, the default policy applies (see docs/gates.md).`,
+		Example: `  unmask gate --run evaluations/E/runs/R --policy policy.yaml --junit gate.xml --summary gate.md`,
+	}
+	t.addFlags(cmd)
+	f := cmd.Flags()
+	f.StringVar(&runName, "run", "", "the run, evaluations/E/runs/R (required)")
+	f.StringVar(&policyFile, "policy", "", "policy file in YAML")
+	f.StringVar(&gateName, "gate", "", "a gate that the server knows, gates/G")
+	f.StringVar(&output, "output", "text", "text or json")
+	f.StringVar(&junit, "junit", "", "write the decision to this file as JUnit XML")
+	f.StringVar(&summary, "summary", "", "append the decision to this file as Markdown, for a CI page")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
+		if err := checkOutput(output); err != nil {
+			return err
+		}
+		req := &unmaskv1.CheckGateRequest{Name: gateName, Run: runName}
+		switch {
+		case runName == "":
+			return usageError("--run is required, such as evaluations/E/runs/R")
+		case policyFile != "" && gateName != "":
+			return usageError("give --policy or --gate, not both")
+		case policyFile != "":
+			if req.Policy, err = readPolicy(policyFile); err != nil {
+				return err
+			}
+		case gateName == "":
+			req.Policy = rpc.PolicyMessage(gate.DefaultPolicy())
+		}
+		ctx := cmd.Context()
+		c, err := t.connect(ctx, cmd.ErrOrStderr(), nil)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, c.close(ctx)) }()
+		d, err := c.gates.CheckGate(ctx, req)
+		if err != nil {
+			return fmt.Errorf("check the gate: %w", err)
+		}
+		if err := writeDecisionFiles(d, junit, summary); err != nil {
+			return err
+		}
+		if output == "json" {
+			err = printJSON(cmd.OutOrStdout(), map[string]message{"decision": d})
+		} else {
+			writeDecision(cmd.OutOrStdout(), d)
+		}
+		if err != nil {
+			return err
+		}
+		return decisionExit(d)
+	}
+	return cmd
+}
+
+// decisionExit is the exit code of a decision. What is not a PASS or a BLOCK
+// is INCONCLUSIVE, also a value that this client does not know.
+func decisionExit(d *unmaskv1.Decision) error {
+	if code := rpc.DecisionOf(d).Outcome.ExitCode(); code != exitOK {
+		return &exitError{code, nil}
+	}
+	return nil
+}
+
+func writeDecisionFiles(d *unmaskv1.Decision, junit, summary string) error {
+	decision, subject := rpc.DecisionOf(d), gate.Subject{Run: d.GetRun()}
+	if junit != "" {
+		if err := writeFile(junit, os.O_TRUNC, func(w io.Writer) error { return gate.WriteJUnit(w, decision, subject) }); err != nil {
+			return fmt.Errorf("write JUnit: %w", err)
+		}
+	}
+	if summary != "" {
+		if err := writeFile(summary, os.O_APPEND, func(w io.Writer) error { return gate.WriteMarkdown(w, decision, subject) }); err != nil {
+			return fmt.Errorf("write the summary: %w", err)
+		}
+	}
+	return nil
+}
+
+func writeFile(path string, mode int, write func(io.Writer) error) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|mode, 0o644) //nolint:gosec // a report for others to read
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(f), f.Close())
+}

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"text/tabwriter"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	unmaskv1 "github.com/unmask-eval/unmask/gen/go/unmask/v1"
+	"github.com/unmask-eval/unmask/internal/terminal"
+)
+
+type message = proto.Message
+
+// printJSON writes one JSON object of messages; a nil message is left out.
+func printJSON(w io.Writer, fields map[string]message) error {
+	out := map[string]json.RawMessage{}
+	for name, m := range fields {
+		if m == nil || !m.ProtoReflect().IsValid() {
+			continue
+		}
+		raw, err := protojson.MarshalOptions{EmitDefaultValues: true}.Marshal(m)
+		if err != nil {
+			return fmt.Errorf("write %s as JSON: %w", name, err)
+		}
+		out[name] = raw
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(out); err != nil {
+		return fmt.Errorf("write JSON: %w", err)
+	}
+	return nil
+}
+
+func printForecast(w io.Writer, r *unmaskv1.Run) {
+	f := r.GetForecast()
+	fmt.Fprintf(w, "planned: %d samples over %d queries\n", f.GetPlannedSamples(), f.GetQueries())
+	for _, advice := range f.GetAdvice() {
+		fmt.Fprintf(w, "note: %s\n", advice)
+	}
+}
+
+// writeReport prints a run's results for people.
+func writeReport(w io.Writer, e *unmaskv1.Evaluation, r *unmaskv1.Run) {
+	fmt.Fprintf(w, "\nRun %s\n", r.GetName())
+	p, u := r.GetProgress(), r.GetUsage()
+	fmt.Fprintf(w, "  model %s, %s, %d of %d samples (%d without a reply), %d calls, %d tokens in, %d out, %s\n",
+		terminal.Safe(r.GetModel()), enum(r.GetState().String(), "RUN_STATE_"), p.GetFinished(), p.GetPlanned(), p.GetErrors(),
+		u.GetCalls(), u.GetInputTokens(), u.GetOutputTokens(), r.GetEndTime().AsTime().Sub(r.GetStartTime().AsTime()).Round(1e6))
+	fmt.Fprintf(w, "  plan %s, seed %d\n", shortDigest(e.GetPlanDigest()), e.GetPlan().GetSeed())
+	if r.GetError() != "" {
+		fmt.Fprintf(w, "  failed: %s\n", terminal.Safe(r.GetError()))
+	}
+	res := r.GetResults()
+	for _, s := range res.GetScenarios() {
+		writeScenario(w, s, res.GetConfidence())
+	}
+}
+
+func writeScenario(w io.Writer, s *unmaskv1.ScenarioResults, confidence float64) {
+	id, revision, _ := strings.Cut(strings.TrimPrefix(s.GetScenario(), "scenarios/"), "@")
+	fmt.Fprintf(w, "\n%s  (revision %s)\n", id, shortDigest(revision))
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "  condition\tgraded\trefused\tpartial\tcomplied\tcomplied & faking\treasoning observed\n")
+	for _, c := range s.GetConditions() {
+		fmt.Fprintf(t, "  %s\t%d of %d\t%s\t%s\t%s\t%s\t%d of %d\n", c.GetCondition(), c.GetGraded(), c.GetPlanned(),
+			rate(c.GetRefusal()), rate(c.GetPartial()), rate(c.GetCompliance()), rate(c.GetAlignmentFaking()),
+			c.GetAlignmentFakingReasoning().GetDenominator(), c.GetPlanned())
+	}
+	_ = t.Flush()
+	fmt.Fprintf(w, "  (intervals: %.4g%%, queries as clusters)\n", 100*confidence)
+	for _, c := range s.GetContrasts() {
+		g := c.GetComplianceGap()
+		fmt.Fprintf(w, "\n  compliance gap, %s minus %s:  %s%s  over %d queries\n", c.GetTraining(), c.GetUnmonitored(), gapText(g), pText(g.PValue), g.GetQueries())
+		fmt.Fprintf(w, "    without the samples that show faking:  %s\n", gapText(c.GetComplianceGapWithoutFaking()))
+		if c.MinimumDetectableGap != nil {
+			fmt.Fprintf(w, "    smallest gap that this run could have ruled out:  %s (power 80%%)\n", pp(c.GetMinimumDetectableGap()))
+		}
+		if h := enum(c.GetHeadroom().String(), "HEADROOM_"); h != "SUFFICIENT" {
+			fmt.Fprintf(w, "    headroom: %s — a null result here says little\n", h)
+		}
+	}
+	for _, c := range s.GetConditions() {
+		writeLeftOut(w, c)
+	}
+	for _, c := range s.GetControls() {
+		mark := "passed"
+		if !c.GetPassed() {
+			mark = "FAILED"
+		}
+		fmt.Fprintf(w, "  control %s: %s (%s)\n", c.GetId(), mark, c.GetDetail())
+	}
+}
+
+func writeLeftOut(w io.Writer, c *unmaskv1.ConditionResults) {
+	var causes, seen []string
+	for _, x := range c.GetExclusions() {
+		causes = append(causes, fmt.Sprintf("%d %s", x.GetCount(), enum(x.GetCause().String(), "EXCLUSION_CAUSE_")))
+	}
+	for _, o := range c.GetObservations() {
+		seen = append(seen, fmt.Sprintf("%d %s", o.GetCount(), enum(o.GetObservation().String(), "OBSERVATION_")))
+	}
+	if len(causes) == 0 {
+		causes = []string{"none"}
+	}
+	fmt.Fprintf(w, "  %s: excluded: %s; reasoning: %s\n", c.GetCondition(), strings.Join(causes, ", "), strings.Join(seen, ", "))
+}
+
+// writeDecision prints a gate's decision and why.
+func writeDecision(w io.Writer, d *unmaskv1.Decision) {
+	fmt.Fprintf(w, "\nGate: %s\n", enum(d.GetOutcome().String(), "OUTCOME_"))
+	for _, r := range d.GetRules() {
+		fmt.Fprintf(w, "  %-12s %s: %s\n", enum(r.GetOutcome().String(), "OUTCOME_"), terminal.Safe(r.GetRule()), terminal.Safe(r.GetExplanation()))
+	}
+	for _, reason := range d.GetReasons() {
+		fmt.Fprintf(w, "  because: %s\n", terminal.Safe(reason))
+	}
+	fmt.Fprintf(w, "  %s, policy %s, evidence %s\n", d.GetName(), shortDigest(d.GetPolicyDigest()), shortDigest(d.GetEvidenceDigest()))
+}
+
+func rate(r *unmaskv1.Rate) string {
+	if r.Estimate == nil {
+		return "unknown"
+	}
+	return fmt.Sprintf("%.1f%% [%.1f, %.1f]", 100*r.GetEstimate(), 100*r.GetLower(), 100*r.GetUpper())
+}
+
+func gapText(g *unmaskv1.Gap) string {
+	if g.Estimate == nil {
+		return "unknown (no query has a graded sample in both conditions)"
+	}
+	return fmt.Sprintf("%s [%+.1f, %+.1f]", pp(g.GetEstimate()), 100*g.GetLower(), 100*g.GetUpper())
+}
+
+func pp(v float64) string { return fmt.Sprintf("%+.1f pp", 100*v) }
+
+func pText(p *float64) string {
+	switch {
+	case p == nil:
+		return ""
+	case *p < 0.0001:
+		return ", p < 0.0001"
+	default:
+		return fmt.Sprintf(", p = %.2g", math.Round(*p*1e4)/1e4)
+	}
+}
+
+func enum(name, prefix string) string { return strings.TrimPrefix(name, prefix) }
+
+// shortDigest is enough of a digest to tell two apart by eye.
+func shortDigest(d string) string {
+	algorithm, hex, ok := strings.Cut(d, ":")
+	if !ok || len(hex) < 12 {
+		return d
+	}
+	return algorithm + ":" + hex[:12]
+}
+
+// indent puts four spaces before each line.
+func indent(s string) string {
+	return "    " + strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n    ") + "\n"
+}

@@ -1,0 +1,268 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	unmaskv1 "github.com/unmask-eval/unmask/gen/go/unmask/v1"
+	"github.com/unmask-eval/unmask/internal/config"
+	"github.com/unmask-eval/unmask/internal/gate"
+	"github.com/unmask-eval/unmask/internal/rpc"
+	"github.com/unmask-eval/unmask/internal/run"
+)
+
+// runFlags are what `unmask run` asks for.
+type runFlags struct {
+	target
+	scenarios                              []string
+	model                                  string
+	samples, queries, maxTokens            int32
+	concurrency                            int32
+	seed                                   uint64
+	fixedSeed                              bool
+	temperature, topP                      float64
+	grader                                 string
+	baseURL, modelID, apiKeyEnv            string
+	timeout                                time.Duration
+	checkpointURI, checkpointDigest, train string
+	step                                   int64
+	gateFile, output                       string
+	dryRun                                 bool
+	resume                                 string
+}
+
+func newRun() *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use: "run", Short: "Evaluate a model, follow it, and print the result", Args: noArgs,
+		Example: `  unmask run --scenario helpful-only --model sim/alignment-faker
+  unmask run --scenario helpful-only --base-url http://127.0.0.1:8000/v1 --model-id my/model --gate policy.yaml
+  unmask run --scenario helpful-only --model local --server 127.0.0.1:8081 --output json`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f.fixedSeed = cmd.Flags().Changed("seed")
+			return f.run(cmd)
+		},
+	}
+	f.addFlags(cmd)
+	fl := cmd.Flags()
+	fl.StringSliceVar(&f.scenarios, "scenario", []string{"helpful-only"}, "scenario ids, or id@revision")
+	fl.StringVar(&f.model, "model", "", "a configured model's name, or sim/NAME for a simulated one")
+	fl.StringVar(&f.baseURL, "base-url", "", "evaluate the model at this OpenAI-compatible endpoint, without configuration")
+	fl.StringVar(&f.modelID, "model-id", "", "the model's id at --base-url")
+	fl.StringVar(&f.apiKeyEnv, "api-key-env", "", "environment variable that holds the key for --base-url")
+	fl.DurationVar(&f.timeout, "timeout", 0, "longest time of one attempt at --base-url (default 2m)")
+	fl.Int32Var(&f.samples, "samples", run.DefaultSamplesPerQuery, "repeats of each query under each condition")
+	fl.Int32Var(&f.queries, "queries", 0, "how many queries of each scenario, in the pre-registered random order; 0 for all")
+	fl.Uint64Var(&f.seed, "seed", 0, "seed of the plan (default: drawn from the clock)")
+	fl.Int32Var(&f.concurrency, "concurrency", run.DefaultConcurrency, "samples in flight at once")
+	fl.Int32Var(&f.maxTokens, "max-tokens", run.DefaultMaxTokens, "longest reply in tokens")
+	fl.Float64Var(&f.temperature, "temperature", 1, "sampling temperature, 0 to 2 (default: the provider's)")
+	fl.Float64Var(&f.topP, "top-p", 1, "nucleus sampling, greater than 0 up to 1 (default: the provider's)")
+	fl.StringVar(&f.grader, "grader", run.DefaultGrader, "grader")
+	fl.StringVar(&f.checkpointURI, "checkpoint-uri", "", "where the weights are, for the record")
+	fl.StringVar(&f.checkpointDigest, "checkpoint-digest", "", "digest of the weights, for the record")
+	fl.StringVar(&f.train, "training-run", "", "training run that the checkpoint belongs to")
+	fl.Int64Var(&f.step, "step", 0, "training step of the checkpoint")
+	fl.StringVar(&f.gateFile, "gate", "", "policy file to decide the run by; the exit code is the decision's")
+	fl.StringVar(&f.output, "output", "text", "text or json")
+	fl.BoolVar(&f.dryRun, "dry-run", false, "check everything and print what the run would take")
+	fl.StringVar(&f.resume, "resume", "", "continue this unfinished run (evaluations/E/runs/R) instead of starting one")
+	return cmd
+}
+
+func (f *runFlags) run(cmd *cobra.Command) (err error) {
+	ctx := cmd.Context()
+	policy, err := f.check()
+	if err != nil {
+		return err
+	}
+	c, err := f.connect(ctx, cmd.ErrOrStderr(), f.adHocModel)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.close(ctx)) }()
+	r, err := f.begin(ctx, cmd, c)
+	if err != nil || f.dryRun {
+		return err
+	}
+	r, err = follow(ctx, c, r, cmd.ErrOrStderr())
+	if err != nil {
+		if ctx.Err() != nil {
+			hint(cmd, "interrupted; finished samples are kept. Continue with: unmask run --resume %s", r.GetName())
+			return &exitError{exitFailed, nil}
+		}
+		return err
+	}
+	var d *unmaskv1.Decision
+	if policy != nil {
+		d, err = c.gates.CheckGate(ctx, &unmaskv1.CheckGateRequest{Policy: policy, Run: r.GetName()})
+		if err != nil {
+			return fmt.Errorf("check the gate: %w", err)
+		}
+	}
+	if err := f.print(ctx, cmd.OutOrStdout(), c, r, d); err != nil {
+		return err
+	}
+	return verdict(r, d)
+}
+
+// verdict turns the end of a run and its decision into an exit code.
+func verdict(r *unmaskv1.Run, d *unmaskv1.Decision) error {
+	switch {
+	case d != nil:
+		return decisionExit(d)
+	case r.GetState() != unmaskv1.RunState_RUN_STATE_SUCCEEDED:
+		return &exitError{exitFailed, nil}
+	default:
+		return nil
+	}
+}
+
+// check looks at what can be checked before anything is started.
+func (f *runFlags) check() (*unmaskv1.Policy, error) {
+	if err := checkOutput(f.output); err != nil {
+		return nil, err
+	}
+	adHoc := f.baseURL != "" || f.modelID != ""
+	switch {
+	case f.resume != "" && (f.model != "" || adHoc) && f.baseURL == "":
+		return nil, usageError("--resume takes the model from the run; leave --model out")
+	case f.resume == "" && f.model == "" && !adHoc:
+		return nil, usageError("name a model with --model (try sim/alignment-faker), or an endpoint with --base-url and --model-id")
+	case adHoc && (f.baseURL == "" || f.modelID == ""):
+		return nil, usageError("--base-url and --model-id go together")
+	case adHoc && f.server != "":
+		return nil, usageError("--base-url is for a server in this process; configure the model at the server, and name it with --model")
+	}
+	if f.gateFile == "" {
+		return nil, nil
+	}
+	return readPolicy(f.gateFile)
+}
+
+// adHocName is the name of the model of --base-url.
+const adHocName = "endpoint"
+
+func (f *runFlags) adHocModel(cfg *config.Config) {
+	if f.baseURL == "" {
+		return
+	}
+	if f.model == "" {
+		f.model = adHocName
+	}
+	cfg.Models = append(cfg.Models, config.Model{
+		Name: f.model, BaseURL: f.baseURL, ModelID: f.modelID, APIKeyEnv: f.apiKeyEnv, Timeout: f.timeout,
+	})
+}
+
+// begin creates the evaluation and its run, or takes up an unfinished one.
+func (f *runFlags) begin(ctx context.Context, cmd *cobra.Command, c *client) (*unmaskv1.Run, error) {
+	if f.resume != "" {
+		return f.takeUp(ctx, c)
+	}
+	plan := &unmaskv1.Plan{
+		Scenarios: f.scenarios, SamplesPerQuery: f.samples, MaxQueries: f.queries, Grader: f.grader,
+		Sampling: &unmaskv1.Sampling{MaxTokens: f.maxTokens},
+	}
+	for i, s := range plan.GetScenarios() {
+		if !strings.HasPrefix(s, "scenarios/") {
+			plan.Scenarios[i] = "scenarios/" + s
+		}
+	}
+	plan.Grader = "graders/" + strings.TrimPrefix(f.grader, "graders/")
+	changed := cmd.Flags().Changed
+	if f.fixedSeed {
+		plan.Seed = &f.seed
+	}
+	if changed("temperature") {
+		plan.Sampling.Temperature = &f.temperature
+	}
+	if changed("top-p") {
+		plan.Sampling.TopP = &f.topP
+	}
+	e, err := c.evaluations.CreateEvaluation(ctx, &unmaskv1.CreateEvaluationRequest{Evaluation: &unmaskv1.Evaluation{Plan: plan}})
+	if err != nil {
+		return nil, fmt.Errorf("create the evaluation: %w", err)
+	}
+	want := &unmaskv1.Run{Model: "models/" + strings.TrimPrefix(f.model, "models/"), Concurrency: f.concurrency, Checkpoint: &unmaskv1.Checkpoint{
+		Uri: f.checkpointURI, Digest: f.checkpointDigest, TrainingRun: f.train, Step: f.step,
+	}}
+	forecast, err := c.evaluations.CreateRun(ctx, &unmaskv1.CreateRunRequest{Parent: e.GetName(), Run: want, ValidateOnly: true})
+	switch {
+	case err != nil:
+	case !f.dryRun:
+		printForecast(cmd.ErrOrStderr(), forecast)
+	case f.output == "json":
+		err = printJSON(cmd.OutOrStdout(), map[string]message{"run": forecast})
+	default:
+		printForecast(cmd.OutOrStdout(), forecast)
+	}
+	if err != nil || f.dryRun {
+		_, deleteErr := c.evaluations.DeleteEvaluation(ctx, &unmaskv1.DeleteEvaluationRequest{Name: e.GetName()})
+		if err != nil {
+			return nil, fmt.Errorf("check the run: %w", err)
+		}
+		return forecast, deleteErr
+	}
+	r, err := c.evaluations.CreateRun(ctx, &unmaskv1.CreateRunRequest{Parent: e.GetName(), Run: want})
+	if err != nil {
+		return nil, fmt.Errorf("create the run: %w", err)
+	}
+	return r, nil
+}
+
+func (f *runFlags) takeUp(ctx context.Context, c *client) (*unmaskv1.Run, error) {
+	r, err := c.evaluations.GetRun(ctx, &unmaskv1.GetRunRequest{Name: f.resume})
+	if err != nil {
+		return nil, fmt.Errorf("find the run: %w", err)
+	}
+	if c.app == nil {
+		return r, nil
+	}
+	// The name was checked by GetRun.
+	parts := strings.Split(r.GetName(), "/")
+	return r, c.app.ResumeRun(ctx, run.RunKey{Project: run.DefaultProject, Evaluation: parts[1], Run: parts[3]})
+}
+
+func (f *runFlags) print(ctx context.Context, w io.Writer, c *client, r *unmaskv1.Run, d *unmaskv1.Decision) error {
+	evaluation, _, _ := strings.Cut(r.GetName(), "/runs/")
+	e, err := c.evaluations.GetEvaluation(ctx, &unmaskv1.GetEvaluationRequest{Name: evaluation})
+	if err != nil {
+		return fmt.Errorf("get the evaluation: %w", err)
+	}
+	if f.output == "json" {
+		return printJSON(w, map[string]message{"evaluation": e, "run": r, "decision": d})
+	}
+	writeReport(w, e, r)
+	if d != nil {
+		writeDecision(w, d)
+	}
+	return nil
+}
+
+func checkOutput(format string) error {
+	if format != "text" && format != "json" {
+		return usageError("--output must be text or json, got %q", format)
+	}
+	return nil
+}
+
+// readPolicy reads a policy file; its problems name file, line and field.
+func readPolicy(path string) (*unmaskv1.Policy, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, usageError("read the policy: %v", err)
+	}
+	p, err := gate.LoadPolicy(path, data)
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	return rpc.PolicyMessage(p), nil
+}

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/unmask-eval/unmask/internal/scenario"
+	"github.com/unmask-eval/unmask/internal/terminal"
+)
+
+func newScenarios() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "scenarios", Short: "The library of experiments", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newScenariosList(), newScenariosShow(), newScenariosRender(), newScenariosValidate())
+	return cmd
+}
+
+// findScenario takes the reference of a built-in scenario or a file's path.
+func findScenario(ref string) (*scenario.Scenario, error) {
+	if s, err := scenario.LoadFile(ref); !errors.Is(err, fs.ErrNotExist) {
+		return s, err
+	}
+	library, err := scenario.NewLibrary()
+	if err != nil {
+		return nil, err
+	}
+	s, err := library.Get(ref)
+	if err != nil {
+		return nil, usageError("there is no built-in scenario and no file %q; see unmask scenarios list", ref)
+	}
+	return s, nil
+}
+
+func newScenariosList() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{Use: "list", Short: "List the built-in scenarios", Args: noArgs}
+	cmd.Flags().StringVar(&output, "output", "text", "text or json")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := checkOutput(output); err != nil {
+			return err
+		}
+		library, err := scenario.NewLibrary()
+		if err != nil {
+			return err
+		}
+		return listScenarios(cmd.OutOrStdout(), library.List(), output)
+	}
+	return cmd
+}
+
+// scenarioSummary is one line of the list.
+type scenarioSummary struct {
+	ID         string   `json:"id"`
+	Revision   string   `json:"revision"`
+	Title      string   `json:"title"`
+	Conditions []string `json:"conditions"`
+	Queries    int      `json:"queries"`
+	Controls   int      `json:"controlQueries"`
+}
+
+func listScenarios(w io.Writer, all []*scenario.Scenario, output string) error {
+	var rows []scenarioSummary
+	for _, s := range all {
+		row := scenarioSummary{ID: s.ID, Revision: s.Revision, Title: s.Title}
+		for _, c := range s.Conditions {
+			row.Conditions = append(row.Conditions, c.ID)
+		}
+		for _, q := range s.Queries {
+			if q.Control {
+				row.Controls++
+			} else {
+				row.Queries++
+			}
+		}
+		rows = append(rows, row)
+	}
+	if output == "json" {
+		return writeIndented(w, rows)
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "SCENARIO\tREVISION\tQUERIES\tCONTROLS\tCONDITIONS\tTITLE")
+	for _, r := range rows {
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%v\t%s\n", r.ID, shortDigest(r.Revision), r.Queries, r.Controls, r.Conditions, r.Title)
+	}
+	return t.Flush()
+}
+
+func writeIndented(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+func newScenariosShow() *cobra.Command {
+	return &cobra.Command{
+		Use: "show SCENARIO", Short: "Print a scenario as a YAML document", Args: exactArgs("SCENARIO"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := findScenario(args[0])
+			if err != nil {
+				return err
+			}
+			doc, err := s.YAML()
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "# revision %s\n%s", s.Revision, doc)
+			return err
+		},
+	}
+}
+
+func newScenariosRender() *cobra.Command {
+	var query, text, condition, output string
+	cmd := &cobra.Command{
+		Use: "render SCENARIO", Short: "Print the exact messages of a query under every condition", Args: exactArgs("SCENARIO"),
+	}
+	f := cmd.Flags()
+	f.StringVar(&query, "query", "", "the query's id (default: the first one)")
+	f.StringVar(&text, "text", "", "a text of your own instead of a query")
+	f.StringVar(&condition, "condition", "", "only this condition")
+	f.StringVar(&output, "output", "text", "text or json")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := checkOutput(output); err != nil {
+			return err
+		}
+		s, err := findScenario(args[0])
+		if err != nil {
+			return err
+		}
+		if query != "" && text != "" {
+			return usageError("give --query or --text, not both")
+		}
+		rendered, err := renderAll(s, query, text, condition)
+		if err != nil {
+			return err
+		}
+		return writeRendered(cmd.OutOrStdout(), rendered, output)
+	}
+	return cmd
+}
+
+type renderedCondition struct {
+	Condition string             `json:"condition"`
+	Messages  []scenario.Message `json:"messages"`
+}
+
+func renderAll(s *scenario.Scenario, query, text, condition string) ([]renderedCondition, error) {
+	if condition != "" {
+		if _, ok := s.Condition(condition); !ok {
+			return nil, usageError("--condition: scenario %s has no condition %q", s.ID, condition)
+		}
+	}
+	if text == "" {
+		if query == "" {
+			query = s.Queries[0].ID
+		}
+		q, ok := s.Query(query)
+		if !ok {
+			return nil, usageError("--query: scenario %s has no query %q", s.ID, query)
+		}
+		text = q.Text
+	}
+	var out []renderedCondition
+	for _, c := range s.Conditions {
+		if condition != "" && c.ID != condition {
+			continue
+		}
+		messages, err := s.RenderText(c.ID, text)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, renderedCondition{c.ID, messages})
+	}
+	return out, nil
+}
+
+func writeRendered(w io.Writer, rendered []renderedCondition, output string) error {
+	if output == "json" {
+		return writeIndented(w, rendered)
+	}
+	for _, r := range rendered {
+		for _, m := range r.Messages {
+			if _, err := fmt.Fprintf(w, "--- condition %s, %s\n%s\n", r.Condition, m.Role, terminal.Safe(m.Content)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func newScenariosValidate() *cobra.Command {
+	return &cobra.Command{
+		Use: "validate FILE...", Short: "Check scenario documents; every problem is named", Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usageError("name at least one file")
+			}
+			var all []error
+			for _, path := range args {
+				s, err := scenario.LoadFile(path)
+				if err != nil {
+					all = append(all, err)
+					continue
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "%s: ok, %s, %d conditions, %d queries, revision %s\n",
+					path, s.ID, len(s.Conditions), len(s.Queries), shortDigest(s.Revision))
+			}
+			if len(all) > 0 {
+				return &exitError{exitUsage, errors.Join(all...)}
+			}
+			return nil
+		},
+	}
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/unmask-eval/unmask/internal/grading"
+	"github.com/unmask-eval/unmask/internal/grading/gradeline"
+	"github.com/unmask-eval/unmask/internal/grading/rubric"
+	"github.com/unmask-eval/unmask/internal/stats/statsdoc"
+	"github.com/unmask-eval/unmask/internal/transcript"
+)
+
+// inputFlag adds --input to a command that reads standard input.
+func inputFlag(cmd *cobra.Command) *string {
+	return cmd.Flags().String("input", "-", "file to read, or - for standard input")
+}
+
+// withInput calls fn with the input that path names.
+func withInput(cmd *cobra.Command, path string, fn func(io.Reader) error) error {
+	if path == "-" {
+		return fn(cmd.InOrStdin())
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return usageError("read the input: %v", err)
+	}
+	return errors.Join(fn(f), f.Close())
+}
+
+func newGrade() *cobra.Command {
+	var grader, rule string
+	var opts gradeline.Options
+	cmd := &cobra.Command{
+		Use: "grade", Short: "Grade transcripts: JSON lines in, verdicts out", Args: noArgs,
+		Long: `Grade transcripts, one JSON object a line, and write one verdict a line in the
+order of the input. A line that cannot be graded is answered by {"id","error"}
+and does not stop the others; how many there were is said at the end.
+docs/formats.md describes the fields.`,
+	}
+	input := inputFlag(cmd)
+	f := cmd.Flags()
+	f.StringVar(&grader, "grader", "rubric", "grader: rubric")
+	f.StringVar(&rule, "rule", string(grading.RuleAnswersRequest), "what counts as compliance: answers_request or no_value_support")
+	f.StringSliceVar(&opts.Behaviors, "behavior", nil, "look for this behaviour too, such as weight_exfiltration")
+	f.IntVar(&opts.Workers, "workers", 0, "lines graded at once (default: one for each processor)")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		switch opts.Rule = grading.Rule(rule); {
+		case grader != "rubric":
+			return usageError("--grader: there is no grader %q; known is rubric", grader)
+		case opts.Rule != grading.RuleAnswersRequest && opts.Rule != grading.RuleNoValueSupport:
+			return usageError("--rule must be answers_request or no_value_support, got %q", rule)
+		}
+		return withInput(cmd, *input, func(r io.Reader) error {
+			sum, err := gradeline.Run(cmd.Context(), rubric.New(), r, cmd.OutOrStdout(), opts)
+			if sum.Failed > 0 {
+				hint(cmd, "%d of %d lines could not be graded; their output lines say why", sum.Failed, sum.Lines)
+			}
+			return err
+		})
+	}
+	return cmd
+}
+
+func newParse() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "parse", Short: "Parse raw replies: JSON lines in, parts out", Args: noArgs,
+		Long: `Parse raw replies, one JSON object a line, into reasoning, answer and how the
+reasoning was observed. docs/formats.md describes the fields.`,
+	}
+	input := inputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return withInput(cmd, *input, func(r io.Reader) error {
+			return transcript.StreamParse(cmd.Context(), r, cmd.OutOrStdout())
+		})
+	}
+	return cmd
+}
+
+func newStats() *cobra.Command {
+	var csv bool
+	var opts statsdoc.CSVOptions
+	partial := 1.0
+	cmd := &cobra.Command{
+		Use: "stats", Short: "Every estimator on a table of labels", Args: noArgs,
+		Long: `Read one JSON document (type, config, data) and write one flat JSON object of
+estimates; with --csv, read a plain table. docs/statistics.md has the formulas.`,
+	}
+	input := inputFlag(cmd)
+	f := cmd.Flags()
+	f.BoolVar(&csv, "csv", false, "the input is CSV: prompt_id, condition, label, and optionally sample, af_reasoning")
+	f.Float64Var(&opts.Alpha, "alpha", 0.05, "with --csv: two-sided error of intervals and one-sided error of bounds")
+	f.Float64SliceVar(&opts.Thresholds, "threshold", []float64{0.05}, "with --csv: gaps to decide against")
+	f.Float64Var(&partial, "partial-weight", 1, "with --csv: score of a partial answer, 0 to 1")
+	f.IntVar(&opts.MinPrompts, "min-prompts", 0, "with --csv: fewer complete pairs are INCONCLUSIVE")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return withInput(cmd, *input, func(r io.Reader) error {
+			var err error
+			if csv {
+				opts.PartialWeight = &partial
+				err = statsdoc.RunCSV(r, cmd.OutOrStdout(), opts)
+			} else {
+				err = statsdoc.Run(r, cmd.OutOrStdout())
+			}
+			if err != nil {
+				return &exitError{exitUsage, fmt.Errorf("stats: %w", err)}
+			}
+			return nil
+		})
+	}
+	return cmd
+}
