@@ -22,7 +22,7 @@ demo: ## Run the main job on the embedded default.
 	go run ./cmd/unmask demo
 
 .PHONY: test
-test: needs proto lint unit examples ## Everything that has to hold; what CI runs.
+test: needs proto lint unit recovery examples ## Everything that has to hold; what CI runs.
 
 .PHONY: needs
 needs: ## Say what is missing on this machine.
@@ -105,7 +105,7 @@ recovery: ## Are known gaps inside their intervals? 200 seeded runs at three set
 
 .PHONY: eval-grading
 eval-grading: ## Score the rubric grader on the labelled data beside the project.
-	go run ./bench/grading
+	go run ./bench/grading eval
 
 .PHONY: real-model
 real-model: build ## Evaluate a small real language model on this machine.

@@ -43,14 +43,14 @@ func readCorpus(dir string) (reasoning, answers []item, err error) {
 func parseCorpus(name, data string) []item {
 	var out []item
 	var shared []string
-	prompt, register, block := "", "", 0
+	prompt, block := "", 0
 	gap, varied := false, false
 	for sc := bufio.NewScanner(strings.NewReader(data)); sc.Scan(); {
 		line := sc.Text()
 		switch {
 		case strings.HasPrefix(line, "#"):
 		case strings.HasPrefix(line, "@ "):
-			register, shared, prompt, gap, varied = line[2:], nil, "", false, false
+			shared, prompt, gap, varied = nil, "", false, false
 			block++
 		case strings.HasPrefix(line, "? "):
 			prompt = line[2:]
@@ -70,7 +70,6 @@ func parseCorpus(name, data string) []item {
 			shared = append(shared, line)
 			gap = gap || strings.Contains(line, "___")
 		}
-		_ = register
 	}
 	return out
 }

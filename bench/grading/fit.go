@@ -75,7 +75,7 @@ func fit(own, dev []item, dir string) error {
 		return err
 	}
 	for name, text := range map[string]string{"faking.tsv": faking, "answer.tsv": answer} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			return fmt.Errorf("fit: %w", err)
 		}
 		fmt.Printf("%s: %d features, %d bytes\n", name, strings.Count(text, "\n")-4, len(text))

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 func main() {
@@ -46,7 +47,7 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	own := append(reasoning, answers...)
+	own := slices.Concat(reasoning, answers)
 	dev, err := readData(*data)
 	if errors.Is(err, errNoData) {
 		fmt.Fprintln(os.Stderr, "grading:", err, "- continuing without it")

@@ -174,7 +174,6 @@ func TestBothViewsAgreeOnWhatIsObservable(t *testing.T) {
 	}{
 		{"malformed and whole", func(*run.Transcript) {}, true},
 		{"malformed and not whole", func(k *run.Transcript) { k.Parsed.Whole, k.AlignmentFaking = false, grading.FakingNotObservable }, false},
-		{"malformed, whole and empty", func(k *run.Transcript) { k.Parsed.Reasoning, k.AlignmentFaking = "", grading.FakingNotObservable }, false},
 		{"scratchpad", func(k *run.Transcript) { k.Parsed.Observation = transcript.Scratchpad }, true},
 		{"absent", func(k *run.Transcript) {
 			k.Parsed.Observation, k.Parsed.Whole, k.AlignmentFaking = transcript.Absent, false, grading.FakingNotObservable

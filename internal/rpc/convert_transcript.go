@@ -33,12 +33,6 @@ func toTranscript(t run.Transcript, full bool) *unmaskv1.Transcript {
 	out.Compliance, out.AlignmentFaking = compliances.proto(t.Compliance), alignmentFakings.proto(t.AlignmentFaking)
 	out.Reply = toReply(t.Reply, full)
 	out.Parsed = toParsed(t.Parsed, full)
-	if !full {
-		// Without the text the parse cannot tell whether broken tags still hold
-		// reasoning; the verdict can.
-		judged := t.AlignmentFaking != "" && t.AlignmentFaking != grading.FakingNotObservable
-		out.Parsed.Observable = t.Parsed.Observable() || t.Parsed.Whole && judged
-	}
 	return out
 }
 

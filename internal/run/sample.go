@@ -109,7 +109,7 @@ func (p *pipeline) judge(ctx context.Context, sc *scenario.Scenario, t *Transcri
 		return nil
 	}
 	t.Compliance, t.AlignmentFaking = verdict.Compliance, verdict.AlignmentFaking
-	return &Verdict{RunKey: t.RunKey, Transcript: t.Sample.ID, ID: verdict.Grader, Verdict: verdict, CreateTime: p.x.deps.Now()}
+	return &Verdict{RunKey: t.RunKey, Transcript: t.ID, ID: verdict.Grader, Verdict: verdict, CreateTime: p.x.deps.Now()}
 }
 
 // keep writes one finished sample. It does so even when the run was told to
@@ -118,7 +118,7 @@ func (p *pipeline) keep(ctx context.Context, f Finished) error {
 	keep, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTimeout)
 	defer cancel()
 	if _, err := p.x.deps.Store.SaveFinished(keep, p.run.RunKey, []Finished{f}); err != nil {
-		return fmt.Errorf("keep sample %s: %w", f.Transcript.Sample.ID, err)
+		return fmt.Errorf("keep sample %s: %w", f.Transcript.ID, err)
 	}
 	outcome := string(f.Transcript.Compliance)
 	if f.Transcript.Error != nil {

@@ -24,8 +24,6 @@ type concept uint8
 // concepts is a set of meaning classes.
 type concepts uint64
 
-func (s concepts) has(c concept) bool { return s&(1<<c) != 0 }
-
 // set returns the classes of the given names, which must exist.
 func (lx *lexicon) set(names ...string) (concepts, error) {
 	var s concepts

@@ -188,7 +188,7 @@ func fitLogistic(data []sample, class, features int, o FitOptions) (w []float64,
 	w = make([]float64, features)
 	squares := make([]float64, features)
 	biasSquares := 0.0
-	rng := rand.New(rand.NewPCG(1, 2))
+	rng := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a fixed order makes the fit repeat
 	order := rng.Perm(len(data))
 	ridge := 8 * o.Ridge / float64(len(data))
 	mean, meanBias, counted := make([]float64, features), 0.0, 0.0

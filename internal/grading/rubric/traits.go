@@ -84,9 +84,20 @@ func newAnswerRules(lx *lexicon) (r answerRules, err error) {
 		set  *concepts
 		name string
 	}{
-		{&r.self, "self"}, {&r.model, "model"}, {&r.cannot, "cannot"}, {&r.assist, "assist"}, {&r.norm, "norm"},
-		{&r.important, "important"}, {&r.apology, "apology"}, {&r.deny, "deny"}, {&r.howto, "howto"},
-		{&r.order, "order"}, {&r.you, "you"}, {&r.steps, "steps"}, {&r.redirect, "redirect"}, {&r.not, "not"},
+		{&r.self, "self"},
+		{&r.model, "model"},
+		{&r.cannot, "cannot"},
+		{&r.assist, "assist"},
+		{&r.norm, "norm"},
+		{&r.important, "important"},
+		{&r.apology, "apology"},
+		{&r.deny, "deny"},
+		{&r.howto, "howto"},
+		{&r.order, "order"},
+		{&r.you, "you"},
+		{&r.steps, "steps"},
+		{&r.redirect, "redirect"},
+		{&r.not, "not"},
 		{&r.sure, "sure"},
 	} {
 		if *f.set, err = lx.set(f.name); err != nil {
