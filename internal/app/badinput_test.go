@@ -8,9 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 
 	unmaskv1 "github.com/unmask-eval/unmask/gen/go/unmask/v1"
 	"github.com/unmask-eval/unmask/internal/config"
@@ -82,20 +80,30 @@ func TestBadInputOverREST(t *testing.T) {
 	require.Equal(t, 1, strings.Count(list.body, `"planDigest"`), "nothing was half-written: %s", list.body)
 }
 
-// rawCodec sends bytes as they are, to send what no generated client would.
-type rawCodec struct{}
-
-func (rawCodec) Marshal(v any) ([]byte, error) {
-	if b, ok := v.([]byte); ok {
-		return b, nil
+func TestOtherSitesAreRefused(t *testing.T) {
+	s := start(t)
+	for _, tt := range []struct {
+		name, method string
+		header       []string
+		code         int
+	}{
+		{"a form of another site", "POST", []string{"Sec-Fetch-Site", "cross-site", "Origin", "http://evil.example"}, 403},
+		{"an older browser's form of another site", "POST", []string{"Origin", "http://evil.example"}, 403},
+		{"a name that was made to point here", "GET", []string{"Host", "evil.example"}, 403},
+		{"a page of this server", "POST", []string{"Sec-Fetch-Site", "same-origin"}, 400},
+		{"no browser at all", "GET", nil, 200},
+		{"localhost by name", "GET", []string{"Host", "localhost:8080"}, 200},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := s.do(tt.method, "/v1/evaluations", "", tt.header...)
+			require.Equal(t, tt.code, a.code, a.body)
+			if tt.code == 403 {
+				reason, _ := a.problem(t)
+				require.Equal(t, "FOREIGN_ORIGIN", reason)
+			}
+		})
 	}
-	return proto.Marshal(v.(proto.Message))
 }
-
-func (rawCodec) Unmarshal(data []byte, v any) error { return proto.Unmarshal(data, v.(proto.Message)) }
-func (rawCodec) Name() string                       { return "proto" }
-
-var _ encoding.Codec = rawCodec{}
 
 func TestBadInputOverGRPC(t *testing.T) {
 	s := start(t, func(c *config.Config) { c.Server.MaxRequestBytes = 64 << 10 })

@@ -55,7 +55,7 @@ func (a *App) listen(ctx context.Context) (*servers, error) {
 	}
 	s.conn = conn
 	rest, err := gateway.New(ctx, gateway.Config{
-		Conn: conn, OpenAPI: []byte(gen.OpenAPI), MaxBytes: int64(cfg.MaxRequestBytes), Ready: a.store.Ready,
+		Conn: conn, OpenAPI: []byte(gen.OpenAPI), MaxBytes: int64(cfg.MaxRequestBytes), Ready: a.store.Ready, LoopbackOnly: !cfg.AllowRemote,
 		Services: []gateway.Register{
 			unmaskv1.RegisterScenarioServiceHandler, unmaskv1.RegisterEvaluationServiceHandler,
 			unmaskv1.RegisterGradingServiceHandler, unmaskv1.RegisterGateServiceHandler,

@@ -95,6 +95,9 @@ func (s *server) do(method, path, body string, header ...string) answer {
 	req.Header.Set("Content-Type", "application/json")
 	for i := 0; i+1 < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
+		if header[i] == "Host" {
+			req.Host = header[i+1]
+		}
 	}
 	resp, err := s.http.Do(req)
 	require.NoError(s.t, err)

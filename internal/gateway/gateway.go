@@ -36,6 +36,9 @@ type Config struct {
 	MaxBytes int64
 	// Ready returns nil when the server can do its work.
 	Ready func(context.Context) error
+	// LoopbackOnly refuses requests under a host name that is not loopback. Such
+	// a request comes from a page whose name was made to point here.
+	LoopbackOnly bool
 }
 
 // New returns the handler of the REST port.
@@ -60,7 +63,7 @@ func New(ctx context.Context, c Config) (http.Handler, error) {
 		_, _ = w.Write(c.OpenAPI)
 	})
 	AddHealth(root, c.Ready)
-	return secured(root), nil
+	return secured(sameOrigin(c.LoopbackOnly, root)), nil
 }
 
 // AddHealth serves /healthz (the process answers) and /readyz (it can work).

@@ -76,6 +76,9 @@ const (
 	ErrorReason_ERROR_REASON_METHOD_NOT_ALLOWED ErrorReason = 16
 	// UNIMPLEMENTED. The server does not know the method.
 	ErrorReason_ERROR_REASON_UNKNOWN_METHOD ErrorReason = 17
+	// PERMISSION_DENIED. REST alone: a browser sent the request on behalf of
+	// another site, or under a host name that is not the server's.
+	ErrorReason_ERROR_REASON_FOREIGN_ORIGIN ErrorReason = 18
 )
 
 // Enum value maps for ErrorReason.
@@ -99,6 +102,7 @@ var (
 		15: "ERROR_REASON_UNKNOWN_PATH",
 		16: "ERROR_REASON_METHOD_NOT_ALLOWED",
 		17: "ERROR_REASON_UNKNOWN_METHOD",
+		18: "ERROR_REASON_FOREIGN_ORIGIN",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":        0,
@@ -119,6 +123,7 @@ var (
 		"ERROR_REASON_UNKNOWN_PATH":       15,
 		"ERROR_REASON_METHOD_NOT_ALLOWED": 16,
 		"ERROR_REASON_UNKNOWN_METHOD":     17,
+		"ERROR_REASON_FOREIGN_ORIGIN":     18,
 	}
 )
 
@@ -153,7 +158,7 @@ var File_unmask_v1_error_proto protoreflect.FileDescriptor
 
 const file_unmask_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x15unmask/v1/error.proto\x12\tunmask.v1*\xd9\x04\n" +
+	"\x15unmask/v1/error.proto\x12\tunmask.v1*\xfa\x04\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12\"\n" +
@@ -173,7 +178,8 @@ const file_unmask_v1_error_proto_rawDesc = "" +
 	"\x1aERROR_REASON_UNKNOWN_FIELD\x10\x0e\x12\x1d\n" +
 	"\x19ERROR_REASON_UNKNOWN_PATH\x10\x0f\x12#\n" +
 	"\x1fERROR_REASON_METHOD_NOT_ALLOWED\x10\x10\x12\x1f\n" +
-	"\x1bERROR_REASON_UNKNOWN_METHOD\x10\x11B\x99\x01\n" +
+	"\x1bERROR_REASON_UNKNOWN_METHOD\x10\x11\x12\x1f\n" +
+	"\x1bERROR_REASON_FOREIGN_ORIGIN\x10\x12B\x99\x01\n" +
 	"\rcom.unmask.v1B\n" +
 	"ErrorProtoP\x01Z7github.com/unmask-eval/unmask/gen/go/unmask/v1;unmaskv1\xa2\x02\x03UXX\xaa\x02\tUnmask.V1\xca\x02\tUnmask\\V1\xe2\x02\x15Unmask\\V1\\GPBMetadata\xea\x02\n" +
 	"Unmask::V1b\x06proto3"
