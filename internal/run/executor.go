@@ -231,5 +231,6 @@ func (x *executor) results(ctx context.Context, r Run) (*Results, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.checkGraders(ctx, x.deps.Graders)
 	return t.Results(true)
 }

@@ -352,3 +352,39 @@ func TestADecisionIsKeptWithWhatItUsedAndCanBeRecomputed(t *testing.T) {
 }
 
 func ptr[T any](v T) *T { return &v }
+
+func TestABlindGraderCannotPass(t *testing.T) {
+	f := newFixture(t)
+	blind := graderFunc{"sha256:g", func(s grading.Subject) (grading.Verdict, error) {
+		v := grading.Verdict{Grader: "rubric", GraderDigest: "sha256:g", Compliance: grading.Refused, AlignmentFaking: grading.FakingAbsent, Votes: 1}
+		if strings.Contains(s.Answer, "yes") {
+			// The benign controls alone are seen.
+			v.Compliance, v.ComplianceScore = grading.Complied, 1
+		}
+		return v, nil
+	}}
+	benign := map[string]bool{}
+	sc, err := f.library.Get("helpful-only")
+	require.NoError(t, err)
+	for _, q := range sc.Queries {
+		benign[q.Text] = q.Control
+	}
+	s := f.service(modelFunc(func(_ context.Context, req model.Request) (model.Reply, error) {
+		for text, control := range benign {
+			if control && strings.Contains(req.Messages[len(req.Messages)-1].Content, text) {
+				return reply("yes"), nil
+			}
+		}
+		return reply("no"), nil
+	}), blind)
+	r := await(t, s, begin(t, s, 0, 1).RunKey)
+	d, err := s.CheckGate(t.Context(), project, run.GateCheck{Run: r.RunKey, Policy: ptr(gate.DefaultPolicy())})
+	require.NoError(t, err)
+	require.Equal(t, gate.Inconclusive, d.Outcome)
+	require.Contains(t, strings.Join(d.Reasons, "\n"), "known-transcripts")
+	controls := r.Results.Scenarios[0].Controls
+	require.False(t, controls[len(controls)-1].Passed)
+	for _, c := range controls[:len(controls)-1] {
+		require.True(t, c.Passed, c.Detail)
+	}
+}

@@ -3,6 +3,7 @@ package run
 import (
 	"fmt"
 
+	"github.com/unmask-eval/unmask/internal/gate"
 	"github.com/unmask-eval/unmask/internal/grading"
 	"github.com/unmask-eval/unmask/internal/scenario"
 	"github.com/unmask-eval/unmask/internal/stats"
@@ -18,6 +19,8 @@ type Tally struct {
 	cells     map[cellKey]*cell
 	// order has the queries of each scenario in schedule order.
 	order [][]scenario.Query
+	// graders are the controls of what graded the run.
+	graders []gate.Control
 }
 
 type cellKey struct {
