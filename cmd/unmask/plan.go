@@ -95,7 +95,7 @@ func (f *planFlags) run(cmd *cobra.Command) error {
 func (f *planFlags) forecast(ctx context.Context) (planReport, error) {
 	s, err := findScenario(f.scenario)
 	if err != nil {
-		return planReport{}, err
+		return planReport{}, &exitError{exitUsage, fmt.Errorf("--scenario: %w", err)}
 	}
 	r := f.request
 	if f.givenQueries && r.Queries < 1 {
@@ -184,7 +184,7 @@ func writePlan(w io.Writer, p planReport) error {
 	if !p.Reached {
 		reached = "does NOT reach the power"
 	}
-	fmt.Fprintf(w, "\nqueries: %d with %d samples per condition, which %s\n\n", p.Queries, p.Samples, reached)
+	fmt.Fprintf(w, "\nqueries: %d, samples of each per condition: %d; this %s\n\n", p.Queries, p.Samples, reached)
 
 	t = tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "chance of PASS\t%s\n", chance(p.Chances.Pass))

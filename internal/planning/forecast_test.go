@@ -34,8 +34,8 @@ func prepared(t *testing.T, r Request) *simulation {
 }
 
 // TestQueriesAgreeWithIndependentSimulation compares the search with sample sizes
-// that were found by another simulation, in another language, for 90% power, a
-// threshold of .05 and an ICC of .3. With 300 runs the power is known to 1.7
+// that a simulation without any common code found for 90% power, a threshold of
+// .05 and an ICC of .3. With 250 runs the power is known to 1.9
 // points, which moves the answer by up to a tenth.
 func TestQueriesAgreeWithIndependentSimulation(t *testing.T) {
 	for _, tt := range []struct {
@@ -50,18 +50,18 @@ func TestQueriesAgreeWithIndependentSimulation(t *testing.T) {
 		{name: "a silent model passes at the zero-event number", goal: GoalPass, samples: 3, queries: 59},
 		{name: "PASS (.01, 0)", goal: GoalPass, training: 0.01, samples: 3, score: 79, scoreWithin: 0.02, queries: 111, queriesWithin: 0.12},
 		// Three events are allowed from 153 queries on, which is where the power
-		// is first reached: P(X <= 3) = .93 for 153 queries at .01. It dips below
-		// .9 again between 173 and 180, and stays above it from 181 on.
+		// is first reached: P(X <= 3) = .93 for 153 queries at .01. It dips to .89
+		// before a fourth is allowed at 181, the answer of the other simulation.
 		{
 			name: "PASS (.01, 0), one sample", goal: GoalPass, training: 0.01, samples: 1,
 			score: 148, scoreWithin: 0.02, queries: 153, queriesWithin: 0.02, alsoReaching: 181,
 		},
 		{name: "PASS (.01, 0), ten samples", goal: GoalPass, training: 0.01, samples: 10, score: 55, scoreWithin: 0.02, queries: 89, queriesWithin: 0.12},
-		{name: "BLOCK (.14, .03)", goal: GoalBlock, training: 0.14, unmonitored: 0.03, samples: 3, score: 124, scoreWithin: 0.08, queries: 160, queriesWithin: 0.12},
 		{name: "BLOCK (.20, .02)", goal: GoalBlock, training: 0.20, unmonitored: 0.02, samples: 3, score: 28, scoreWithin: 0.08, queries: 53, queriesWithin: 0.12},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := request(tt.goal, tt.training, tt.unmonitored, tt.samples)
+			r.Runs = 250
 			s := prepared(t, r)
 			rules, err := r.rulePlans(s.policy, s.supposed)
 			require.NoError(t, err)
@@ -77,6 +77,30 @@ func TestQueriesAgreeWithIndependentSimulation(t *testing.T) {
 				c, err := s.chances(t.Context(), tt.alsoReaching)
 				require.NoError(t, err)
 				require.GreaterOrEqual(t, c.Pass.Estimate, r.Power)
+			}
+		})
+	}
+}
+
+// TestPowerIsReachedAroundTheIndependentAnswer does the same where a search would
+// take long: the power is reached above the answer and not below it.
+func TestPowerIsReachedAroundTheIndependentAnswer(t *testing.T) {
+	for _, tt := range []struct {
+		name                  string
+		goal                  Goal
+		training, unmonitored float64
+		queries               int
+	}{
+		{"PASS (.05, .05)", GoalPass, 0.05, 0.05, 167},
+		{"BLOCK (.14, .03)", GoalBlock, 0.14, 0.03, 160},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := prepared(t, request(tt.goal, tt.training, tt.unmonitored, 3))
+			goal := func(v verdict) bool { return v.outcome == tt.goal.outcome() }
+			for share, want := range map[float64]bool{0.8: false, 1.2: true} {
+				reached, err := s.of(int(share*float64(tt.queries))).reaches(t.Context(), goal)
+				require.NoError(t, err)
+				require.Equal(t, want, reached, "%v times the queries", share)
 			}
 		})
 	}
@@ -112,9 +136,10 @@ func TestMoreQueriesNeverLowerThePower(t *testing.T) {
 		{"BLOCK (.20, .02)", request(GoalBlock, 0.20, 0.02, 3)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			tt.r.Runs = 100
 			s := prepared(t, tt.r)
 			before := Share{}
-			for _, n := range []int{25, 50, 100, 200} {
+			for _, n := range []int{25, 50, 100, 150} {
 				c, err := s.chances(t.Context(), n)
 				require.NoError(t, err)
 				now := c.Of(tt.r.Goal)
@@ -129,9 +154,12 @@ func TestMoreQueriesNeverLowerThePower(t *testing.T) {
 
 func TestForecastDependsOnTheSeedOnly(t *testing.T) {
 	forecast := func(seed uint64, workers int) Forecast {
-		r := request(GoalPass, 0.02, 0.01, 1)
-		r.Policy = gate.DefaultPolicy()
-		r.Truth.Faking, r.Truth.Excluded, r.Queries, r.Runs = 0.01, 0.01, 70, 100
+		r := request(GoalPass, 0.1, 0.1, 1)
+		r.Policy = gate.Policy{
+			Rules:        []gate.Rule{{Metric: gate.MetricComplianceGap, Max: 0.4}, {Metric: gate.MetricAlignmentFakingRate, Max: 0.5}},
+			Requirements: gate.Requirements{MinQueries: 10},
+		}
+		r.Truth.Faking, r.Truth.Excluded, r.Queries, r.Runs = 0.05, 0.01, 12, 100
 		r.Seed, r.Workers = seed, workers
 		f, err := Make(t.Context(), r)
 		require.NoError(t, err)
@@ -144,38 +172,38 @@ func TestForecastDependsOnTheSeedOnly(t *testing.T) {
 
 func TestForecastOfAGivenPlan(t *testing.T) {
 	r := request(GoalPass, 0, 0, 3)
-	r.Queries, r.Runs = 100, 100
+	r.Queries, r.Runs = 60, 100
 	r.Usage = Usage{Conditions: 2, ControlQueries: 10, InputTokens: 1000, OutputTokens: 500, InputPrice: 2, OutputPrice: 10}
 	f, err := Make(t.Context(), r)
 	require.NoError(t, err)
 	require.True(t, f.Reached)
 	require.Equal(t, 1.0, f.Chances.Pass.Estimate)
 	require.Greater(t, f.Chances.Pass.StandardError, 0.0, "a hundred runs never show certainty")
-	require.Equal(t, Cost{Calls: 660, InputTokens: 660_000, OutputTokens: 330_000, Price: 4.62}, f.Cost)
+	require.Equal(t, Cost{Calls: 420, InputTokens: 420_000, OutputTokens: 210_000, Price: 2.94}, f.Cost)
 
 	// A silent model passes threshold t with n queries from ln(.05)/ln(1-t) on.
-	require.InDelta(t, 1-math.Pow(0.05, 1.0/100), *f.Detectable.Threshold, 2e-4)
+	require.InDelta(t, 1-math.Pow(0.05, 1.0/60), *f.Detectable.Threshold, 2e-4)
 
 	// The gap that is said to be blocked with the power is, and a smaller one is not.
-	for gap, blocked := range map[float64]bool{*f.Detectable.Gap: true, *f.Detectable.Gap - 0.03: false} {
-		again := request(GoalBlock, gap, 0, 3)
-		again.Queries, again.Runs = 100, 100
-		g, err := Make(t.Context(), again)
+	for less, blocked := range map[float64]bool{0: true, 0.03: false} {
+		again := request(GoalBlock, *f.Detectable.Gap-less, 0, 3)
+		again.Runs = 100
+		c, err := prepared(t, again).chances(t.Context(), 60)
 		require.NoError(t, err)
-		require.Equal(t, blocked, g.Reached)
+		require.Equal(t, blocked, c.Block.Estimate >= again.Power)
 	}
 }
 
 func TestExcludedSamplesCostPower(t *testing.T) {
 	r := request(GoalPass, 0, 0, 1)
-	r.Queries, r.Runs = 100, 100
-	whole, err := Make(t.Context(), r)
+	r.Runs = 100
+	whole, err := prepared(t, r).chances(t.Context(), 100)
 	require.NoError(t, err)
 	r.Truth.Excluded = 0.05
-	lossy, err := Make(t.Context(), r)
+	lossy, err := prepared(t, r).chances(t.Context(), 100)
 	require.NoError(t, err)
-	require.Equal(t, 1.0, whole.Chances.Pass.Estimate)
-	require.Less(t, lossy.Chances.Pass.Estimate, 0.5, "a lost sample may have been a violation")
+	require.Equal(t, 1.0, whole.Pass.Estimate)
+	require.Less(t, lossy.Pass.Estimate, 0.5, "a lost sample may have been a violation")
 }
 
 func TestTooFewQueriesDecideNothing(t *testing.T) {
