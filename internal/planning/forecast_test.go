@@ -170,6 +170,20 @@ func TestForecastDependsOnTheSeedOnly(t *testing.T) {
 	require.NotEqual(t, one.Chances, forecast(8, 5).Chances)
 }
 
+func TestRememberedDecisionsChangeNothing(t *testing.T) {
+	s := prepared(t, request(GoalBlock, 0.1, 0, 1))
+	remembering, forgetful := s.sampler(s.supposed, 40), s.sampler(s.supposed, 40)
+	forgetful.remember = 0
+	want, err := remembering.simulate(t.Context(), 0, 100)
+	require.NoError(t, err)
+	got, err := forgetful.simulate(t.Context(), 0, 100)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+	require.NotEmpty(t, remembering.decided)
+	require.Less(t, len(remembering.decided), 100, "some runs are alike")
+	require.Empty(t, forgetful.decided)
+}
+
 func TestForecastOfAGivenPlan(t *testing.T) {
 	r := request(GoalPass, 0, 0, 3)
 	r.Queries, r.Runs = 60, 100

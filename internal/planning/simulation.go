@@ -73,9 +73,13 @@ type sampler struct {
 	n          int
 	ids        []string
 
-	mu      sync.Mutex
-	decided map[string]verdict
+	mu       sync.Mutex
+	decided  map[string]verdict
+	remember int // bytes of signatures that may still be kept
 }
+
+// maxRemembered bounds the bytes of signatures that a sampler keeps.
+const maxRemembered = 8 << 20
 
 // of returns the sampler of n queries of the supposed population.
 func (s *simulation) of(n int) *sampler {
@@ -90,7 +94,7 @@ func (s *simulation) sampler(p population, n int) *sampler {
 	for i := range ids {
 		ids[i] = fmt.Sprintf("%06d", i)
 	}
-	return &sampler{simulation: s, population: p, n: n, ids: ids, decided: make(map[string]verdict)}
+	return &sampler{simulation: s, population: p, n: n, ids: ids, decided: make(map[string]verdict), remember: maxRemembered}
 }
 
 // run simulates run r. Its generator depends on the seed and on r alone.
@@ -110,7 +114,9 @@ func (s *sampler) run(r int) verdict {
 	}
 	v = s.decide(cells)
 	s.mu.Lock()
-	s.decided[key] = v
+	if s.remember -= len(key); s.remember >= 0 {
+		s.decided[key] = v
+	}
 	s.mu.Unlock()
 	return v
 }
