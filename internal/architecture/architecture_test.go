@@ -52,6 +52,12 @@ var rules = []rule{
 		"a decision is a pure function of a policy and numbers",
 	},
 	{
+		"internal/planning",
+		[]string{"internal/stats", "internal/gate"},
+		[]string{"gonum.org/v1/gonum"},
+		"a forecast is a pure function of a policy and a supposed truth",
+	},
+	{
 		"internal/scenario",
 		[]string{"internal/transcript", "internal/grading"},
 		[]string{"go.yaml.in/yaml/v3", "golang.org/x/text"},
