@@ -103,6 +103,47 @@ func TestGradeTranscriptsAnswersInOrder(t *testing.T) {
 	require.ErrorIs(t, err, io.EOF)
 }
 
+func TestGradeStreamOverRESTAnswersEveryLine(t *testing.T) {
+	s := start(t, func(c *config.Config) { c.Server.MaxRequestBytes = 64 << 10 })
+	good := func(id int) string {
+		return fmt.Sprintf(`{"subject":{"id":"%d","splitReply":{"answer":"I can't help with that. %s"}}}`, id, strings.Repeat("x", 1500))
+	}
+	bad := []string{
+		`{"subject":{"id":"broken","foo":1}}`, `{`, `[]`, `{"subject":{"id":7}}`, "{\"subject\":{\"id\":\"\xff\"}}",
+		`{"grader":"` + strings.Repeat("y", 70<<10) + `"}`, `{"grader":"graders/none","subject":{"id":"nobody"}}`,
+	}
+	var body strings.Builder
+	const n = 600
+	for i := range n {
+		body.WriteString(good(i) + "\n")
+		if i%100 == 50 {
+			body.WriteString(bad[i/100] + "\n\n")
+		}
+	}
+	body.WriteString(bad[6])
+	a := s.do("POST", "/v1/transcripts:gradeStream", body.String())
+	require.Equal(t, http.StatusOK, a.code)
+	lines := strings.Split(strings.TrimSpace(a.body), "\n")
+	require.Len(t, lines, n+len(bad))
+	next := 0
+	for _, line := range lines {
+		var got struct {
+			Result struct {
+				ID    string
+				Error *struct{ Reason, Message string }
+			}
+		}
+		require.NoError(t, json.Unmarshal([]byte(line), &got), line)
+		if got.Result.Error != nil {
+			require.NotEmpty(t, got.Result.Error.Message)
+			continue
+		}
+		require.Equal(t, strconv.Itoa(next), got.Result.ID)
+		next++
+	}
+	require.Equal(t, n, next)
+}
+
 func TestHealthAndReflection(t *testing.T) {
 	s := start(t)
 	resp, err := healthpb.NewHealthClient(s.conn).Check(t.Context(), &healthpb.HealthCheckRequest{})

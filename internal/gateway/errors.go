@@ -14,7 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 
-	"github.com/unmask-eval/unmask/internal/rpc/requestid"
+	unmaskv1 "github.com/unmask-eval/unmask/gen/go/unmask/v1"
 )
 
 // errorDomain is the domain of ErrorInfo, the same as on the gRPC side.
@@ -25,21 +25,21 @@ const errorDomain = "unmask-eval.dev"
 // prefix.
 var decodeProblems = []struct {
 	pattern *regexp.Regexp
-	reason  string
+	reason  unmaskv1.ErrorReason
 	message string
 }{
-	{regexp.MustCompile(`unknown query parameter "([^"]*)"`), "UNKNOWN_FIELD", "there is no such query parameter"},
-	{regexp.MustCompile(`unknown field "([^"]*)"`), "UNKNOWN_FIELD", "there is no such field"},
-	{regexp.MustCompile(`duplicate field "([^"]*)"`), "INVALID_FIELD", "the field is given twice"},
-	{regexp.MustCompile(`invalid value for \w+ (?:type|field (\w+))`), "INVALID_FIELD", "the value has the wrong type or form"},
-	{regexp.MustCompile(`invalid (?:google\.protobuf\.\w+) value`), "INVALID_FIELD", "the value has the wrong type or form"},
-	{regexp.MustCompile(`parsing field "([^"]*)"|type mismatch, parameter: (\w+)`), "INVALID_FIELD", "the value has the wrong type or form"},
-	{regexp.MustCompile(`invalid UTF-8`), "INVALID_FIELD", "the body is not valid UTF-8"},
+	{regexp.MustCompile(`unknown query parameter "([^"]*)"`), unmaskv1.ErrorReason_ERROR_REASON_UNKNOWN_FIELD, "there is no such query parameter"},
+	{regexp.MustCompile(`unknown field "([^"]*)"`), unmaskv1.ErrorReason_ERROR_REASON_UNKNOWN_FIELD, "there is no such field"},
+	{regexp.MustCompile(`duplicate field "([^"]*)"`), unmaskv1.ErrorReason_ERROR_REASON_INVALID_FIELD, "the field is given twice"},
+	{regexp.MustCompile(`invalid value for \w+ (?:type|field (\w+))`), unmaskv1.ErrorReason_ERROR_REASON_INVALID_FIELD, "the value has the wrong type or form"},
+	{regexp.MustCompile(`invalid (?:google\.protobuf\.\w+) value`), unmaskv1.ErrorReason_ERROR_REASON_INVALID_FIELD, "the value has the wrong type or form"},
+	{regexp.MustCompile(`parsing field "([^"]*)"|type mismatch, parameter: (\w+)`), unmaskv1.ErrorReason_ERROR_REASON_INVALID_FIELD, "the value has the wrong type or form"},
+	{regexp.MustCompile(`invalid UTF-8`), unmaskv1.ErrorReason_ERROR_REASON_INVALID_FIELD, "the body is not valid UTF-8"},
 }
 
 // writeError writes an error of a call as google.rpc.Status in JSON. Errors of
 // the decoder come without details; the field they speak of is added.
-func writeError(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
+func writeError(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, _ *http.Request, err error) {
 	st := status.Convert(err)
 	if st.Code() == codes.InvalidArgument && len(st.Details()) == 0 {
 		st = explain(st)
@@ -53,9 +53,6 @@ func writeError(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w h
 			w.Header().Set("Retry-After", retryAfter(retry))
 		}
 	}
-	if id := r.Header.Get(requestid.Header); id != "" && w.Header().Get("X-Request-Id") == "" {
-		w.Header().Set("X-Request-Id", id)
-	}
 	code := runtime.HTTPStatusFromCode(st.Code())
 	for _, d := range st.Details() {
 		if info, ok := d.(*errdetails.ErrorInfo); ok && info.GetReason() == "REQUEST_TOO_LARGE" {
@@ -67,26 +64,34 @@ func writeError(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w h
 
 // explain adds the field or fields that a decoding error speaks of.
 func explain(st *status.Status) *status.Status {
+	reason, fields, message := decodeReason(st.Message())
+	var bad errdetails.BadRequest
+	for _, f := range fields {
+		bad.FieldViolations = append(bad.FieldViolations, &errdetails.BadRequest_FieldViolation{Field: f, Description: message})
+	}
+	return withDetails(status.New(codes.InvalidArgument, strings.Join(fields, ", ")+": "+message),
+		strings.TrimPrefix(reason.String(), "ERROR_REASON_"), &bad)
+}
+
+// decodeReason reads the prose of a decoding error: why, which fields, and a
+// message without text of the request.
+func decodeReason(prose string) (reason unmaskv1.ErrorReason, fields []string, message string) {
 	for _, p := range decodeProblems {
-		var bad errdetails.BadRequest
-		var named []string
-		for _, m := range p.pattern.FindAllStringSubmatch(st.Message(), -1) {
+		for _, m := range p.pattern.FindAllStringSubmatch(prose, -1) {
 			field := "body"
 			for _, name := range m[1:] {
 				if name != "" {
 					field = name
 				}
 			}
-			named = append(named, field)
-			bad.FieldViolations = append(bad.FieldViolations, &errdetails.BadRequest_FieldViolation{Field: field, Description: p.message})
+			fields = append(fields, field)
 		}
-		if len(named) > 0 {
-			return withDetails(status.New(codes.InvalidArgument, strings.Join(named, ", ")+": "+p.message), p.reason, &bad)
+		if len(fields) > 0 {
+			return p.reason, fields, p.message
 		}
 	}
-	const general = "the body does not have the form that this method takes"
-	return withDetails(status.New(codes.InvalidArgument, general), "INVALID_FIELD",
-		&errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{{Field: "body", Description: general + position(st.Message())}}})
+	return unmaskv1.ErrorReason_ERROR_REASON_INVALID_FIELD, []string{"body"},
+		"does not have the form that this method takes" + position(prose)
 }
 
 var linePosition = regexp.MustCompile(`\(line \d+:\d+\)`)

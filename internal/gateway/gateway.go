@@ -12,7 +12,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/grpc"
@@ -58,12 +60,13 @@ func New(ctx context.Context, c Config) (http.Handler, error) {
 	}
 	root := http.NewServeMux()
 	root.Handle("/", strictBody(c.MaxBytes, mux))
+	root.Handle(gradeStreamPath, gradeStream(c.Conn, c.MaxBytes))
 	root.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(c.OpenAPI)
 	})
 	AddHealth(root, c.Ready)
-	return secured(sameOrigin(c.LoopbackOnly, root)), nil
+	return secured(sameOrigin(c.LoopbackOnly, validText(root))), nil
 }
 
 // AddHealth serves /healthz (the process answers) and /readyz (it can work).
@@ -88,11 +91,30 @@ func writeHealth(w http.ResponseWriter, code int, text string) {
 // text that models wrote, as anything but data.
 func secured(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Every answer names its id, also those that never reach a handler.
+		_, id := requestid.With(r.Context(), r.Header.Get(requestid.Header))
+		r.Header.Set(requestid.Header, id)
 		h := w.Header()
+		h.Set("X-Request-Id", id)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 		next.ServeHTTP(w, r)
+	})
+}
+
+// validText refuses paths and queries that are not UTF-8 once they are decoded.
+func validText(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		query, err := url.QueryUnescape(r.URL.RawQuery)
+		switch {
+		case !utf8.ValidString(r.URL.Path):
+			writeStatus(w, http.StatusBadRequest, invalid("INVALID_FIELD", "path", "the path is not valid UTF-8"))
+		case err != nil || !utf8.ValidString(query):
+			writeStatus(w, http.StatusBadRequest, invalid("INVALID_FIELD", "query", "the query is not valid UTF-8 in percent-encoding"))
+		default:
+			next.ServeHTTP(w, r)
+		}
 	})
 }
 
@@ -105,10 +127,8 @@ func incomingHeader(name string) (string, bool) {
 	return runtime.DefaultHeaderMatcher(name)
 }
 
-func outgoingHeader(name string) (string, bool) {
-	if name == requestid.Header {
-		return "X-Request-Id", true
-	}
+func outgoingHeader(string) (string, bool) {
+	// The request id is set for every answer before a handler runs.
 	return "", false
 }
 

@@ -20,8 +20,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// streamMedia marks a request body that is a stream of JSON values; such a
-// body is not read ahead.
+// streamMedia is newline-delimited JSON.
 const streamMedia = "application/x-ndjson"
 
 // strictBody bounds the body and refuses one that is not exactly one JSON
@@ -29,11 +28,6 @@ const streamMedia = "application/x-ndjson"
 func strictBody(limit int64, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Body == nil || r.Method == http.MethodGet || r.Method == http.MethodDelete {
-			next.ServeHTTP(w, r)
-			return
-		}
-		if strings.HasPrefix(r.Header.Get("Content-Type"), streamMedia) {
-			r.Body = &boundedLines{ReadCloser: r.Body, limit: limit}
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -116,30 +110,4 @@ func invalid(reason, field, format string, args ...any) *status.Status {
 	return withDetails(st, reason, &errdetails.BadRequest{FieldViolations: []*errdetails.BadRequest_FieldViolation{
 		{Field: field, Description: st.Message()},
 	}})
-}
-
-// boundedLines bounds each line of a stream, so that one endless value cannot
-// fill the memory. A stream as a whole may be as long as it likes.
-type boundedLines struct {
-	io.ReadCloser
-	limit, line int64
-}
-
-var errLineTooLong = errors.New("a line of the stream is too long")
-
-func (b *boundedLines) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	for rest := p[:n]; ; {
-		i := bytes.IndexByte(rest, '\n')
-		if i < 0 {
-			b.line += int64(len(rest))
-			break
-		}
-		b.line = 0
-		rest = rest[i+1:]
-	}
-	if b.line > b.limit {
-		return 0, errLineTooLong
-	}
-	return n, err
 }

@@ -73,6 +73,20 @@ func (x *executor) create(ctx context.Context, r Run) (Run, error) {
 	return kept, nil
 }
 
+// hasRoom returns the error that create would return for the state of this process.
+func (x *executor) hasRoom() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	switch {
+	case x.closed:
+		return &DrainingError{}
+	case len(x.active)+x.reserved >= x.deps.MaxRuns:
+		return &LimitError{What: "runs in progress", Limit: x.deps.MaxRuns}
+	default:
+		return nil
+	}
+}
+
 // start carries a run out in the background, unless it is active already.
 func (x *executor) start(r Run) {
 	x.mu.Lock()

@@ -136,6 +136,8 @@ type Graders interface {
 // Every RunStarted is followed by one RunEnded, or by RunStopped when the
 // process stops and leaves the run to be resumed.
 type Observer interface {
+	// RunNotResumed tells of an unfinished run that cannot be continued now.
+	RunNotResumed(key RunKey, reason string)
 	RunStarted(key RunKey, planned, alreadyFinished int)
 	RunStopped(key RunKey)
 	SampleFinished(key RunKey, condition string, outcome string, latency time.Duration)

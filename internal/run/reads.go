@@ -135,6 +135,16 @@ func (s *Service) CreateGate(ctx context.Context, project string, in NewGate) (G
 	if g.RequestID != "" {
 		g.RequestDigest = digestOf(in)
 	}
+	if _, err := s.deps.Store.GetGate(ctx, project, g.ID); isNotFound(err) {
+		// The decisions of a deleted gate would seem to be the new one's.
+		old, _, err := s.deps.Store.ListDecisions(ctx, project, g.ID, nil, Page{Size: 1})
+		if err != nil {
+			return Gate{}, fmt.Errorf("look for decisions of %s: %w", GateName(g.ID), err)
+		}
+		if len(old) > 0 {
+			return Gate{}, &ExistsError{Name: GateName(g.ID) + ", deleted but with decisions,"}
+		}
+	}
 	return s.deps.Store.CreateGate(ctx, g)
 }
 

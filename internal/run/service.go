@@ -74,28 +74,38 @@ func New(d Deps) (*Service, error) {
 	return &Service{deps: d, exec: newExecutor(d)}, nil
 }
 
-// Resume continues every unfinished run in the store.
+// Resume continues every unfinished run in the store whose model is there.
 func (s *Service) Resume(ctx context.Context) error {
 	runs, err := s.deps.Store.ListUnfinished(ctx)
 	if err != nil {
 		return fmt.Errorf("resume runs: %w", err)
 	}
 	for _, r := range runs {
+		if _, err := s.deps.Models.Model(r.Model); err != nil {
+			// The model may be configured again; until then the run is left as it is.
+			s.deps.Observer.RunNotResumed(r.RunKey, "its model is not available: "+r.Model)
+			continue
+		}
 		// The limit is for new work; what was accepted before is owed.
 		s.exec.start(r)
 	}
 	return nil
 }
 
-// ResumeRun continues one run, unless it has ended or is in progress.
+// ResumeRun continues one run, unless it has ended or is in progress. Without
+// the run's model it is a *StateError, and the run stays unfinished.
 func (s *Service) ResumeRun(ctx context.Context, key RunKey) error {
 	r, err := s.deps.Store.GetRun(ctx, key)
 	if err != nil {
 		return err
 	}
-	if !r.State.Terminal() {
-		s.exec.start(r)
+	if r.State.Terminal() {
+		return nil
 	}
+	if _, err := s.deps.Models.Model(r.Model); err != nil {
+		return &StateError{Name: key.Name(), State: "waiting for its model " + r.Model, Want: "that model to be configured"}
+	}
+	s.exec.start(r)
 	return nil
 }
 
@@ -290,14 +300,40 @@ func (s *Service) CreateRun(ctx context.Context, project string, in NewRun) (Run
 	if r.Run == "" {
 		r.Run = newID(now)
 	}
-	if in.ValidateOnly {
-		return r, forecast, nil
-	}
 	if r.RequestID != "" {
 		r.RequestDigest = digestOf(in)
 	}
+	if err := s.nameIsFree(ctx, r); err != nil {
+		return Run{}, Forecast{}, err
+	}
+	if in.ValidateOnly {
+		return r, forecast, s.exec.hasRoom()
+	}
 	kept, err := s.exec.create(ctx, r)
 	return kept, forecast, err
+}
+
+// nameIsFree refuses the name of another run, also of a deleted one that was
+// decided: its decisions would seem to be about the new run. A name that was
+// asked for under the same request id is left to the store.
+func (s *Service) nameIsFree(ctx context.Context, r Run) error {
+	kept, err := s.deps.Store.GetRun(ctx, r.RunKey)
+	switch {
+	case err == nil && r.RequestID != "" && kept.RequestID == r.RequestID:
+		return nil
+	case err == nil:
+		return &ExistsError{Name: r.Name()}
+	case !isNotFound(err):
+		return err
+	}
+	decisions, _, err := s.deps.Store.ListDecisions(ctx, r.Project, "*", &r.RunKey, Page{Size: 1})
+	if err != nil {
+		return fmt.Errorf("look for decisions on %s: %w", r.Name(), err)
+	}
+	if len(decisions) > 0 {
+		return &ExistsError{Name: r.Name() + ", deleted but with decisions,"}
+	}
+	return nil
 }
 
 // CancelRun stops a run. Samples in flight are given up; what is finished stays.
@@ -323,6 +359,9 @@ func isNotFound(err error) bool {
 
 // silent is an Observer that ignores everything.
 type silent struct{}
+
+// RunNotResumed implements Observer.
+func (silent) RunNotResumed(RunKey, string) {}
 
 // RunStarted implements Observer.
 func (silent) RunStarted(RunKey, int, int) {}

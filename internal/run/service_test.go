@@ -388,3 +388,64 @@ func TestABlindGraderCannotPass(t *testing.T) {
 		require.True(t, c.Passed, c.Detail)
 	}
 }
+
+func TestARunWithoutItsModelWaitsForIt(t *testing.T) {
+	f := newFixture(t)
+	m := newGateModel(3, always("no"))
+	first := f.service(m, wordGrader("sha256:g"))
+	r := begin(t, first, 3, 1)
+	<-m.blocked
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_ = first.Close(ended)
+	without := f.service(nil, wordGrader("sha256:g"), func(d *run.Deps) { d.Models = noModels{} })
+	require.NoError(t, without.Resume(t.Context()))
+	var state *run.StateError
+	require.ErrorAs(t, without.ResumeRun(t.Context(), r.RunKey), &state)
+	kept, err := f.store.GetRun(t.Context(), r.RunKey)
+	require.NoError(t, err)
+	require.Equal(t, run.Running, kept.State, "left as it was")
+	again := f.service(always("no"), wordGrader("sha256:g"))
+	require.NoError(t, again.ResumeRun(t.Context(), r.RunKey))
+	require.Equal(t, run.Succeeded, await(t, again, r.RunKey).State)
+}
+
+// noModels has none.
+type noModels struct{}
+
+func (noModels) Model(id string) (model.Model, error) {
+	return nil, &run.NotFoundError{Name: "models/" + id}
+}
+
+func TestDecisionsNeverPassToANewRunOrGateOfTheSameName(t *testing.T) {
+	f := newFixture(t)
+	s := f.service(always("no"), wordGrader("sha256:g"))
+	r := await(t, s, begin(t, s, 2, 1).RunKey)
+	_, err := s.CreateGate(t.Context(), project, run.NewGate{ID: "g", Policy: gate.DefaultPolicy()})
+	require.NoError(t, err)
+	_, err = s.CheckGate(t.Context(), project, run.GateCheck{Run: r.RunKey, Gate: "g"})
+	require.NoError(t, err)
+	require.NoError(t, s.DeleteRun(t.Context(), r.RunKey))
+	require.NoError(t, s.DeleteGate(t.Context(), project, "g"))
+	var exists *run.ExistsError
+	_, _, err = s.CreateRun(t.Context(), project, run.NewRun{Evaluation: r.Evaluation, ID: r.Run, Model: "m"})
+	require.ErrorAs(t, err, &exists)
+	_, err = s.CreateGate(t.Context(), project, run.NewGate{ID: "g", Policy: gate.DefaultPolicy()})
+	require.ErrorAs(t, err, &exists)
+}
+
+func TestValidateOnlySeesWhatTheRealCallWould(t *testing.T) {
+	f := newFixture(t)
+	m := newGateModel(0, always("no"))
+	s := f.service(m, wordGrader("sha256:g"), func(d *run.Deps) { d.MaxRuns = 1 })
+	r := begin(t, s, 2, 1)
+	var exists *run.ExistsError
+	_, _, err := s.CreateRun(t.Context(), project, run.NewRun{Evaluation: r.Evaluation, ID: r.Run, Model: "m", ValidateOnly: true})
+	require.ErrorAs(t, err, &exists)
+	var limit *run.LimitError
+	_, _, err = s.CreateRun(t.Context(), project, run.NewRun{Evaluation: r.Evaluation, Model: "m", ValidateOnly: true})
+	require.ErrorAs(t, err, &limit)
+	_, err = s.CancelRun(t.Context(), r.RunKey)
+	require.NoError(t, err)
+	await(t, s, r.RunKey)
+}

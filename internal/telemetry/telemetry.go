@@ -98,6 +98,11 @@ var _ run.Observer = (*Observer)(nil)
 // NewObserver returns an Observer.
 func NewObserver(log *zap.Logger, m *Metrics) *Observer { return &Observer{log: log, metrics: m} }
 
+// RunNotResumed implements run.Observer.
+func (o *Observer) RunNotResumed(key run.RunKey, reason string) {
+	o.log.Warn("run not resumed", zap.String("project", key.Project), zap.String("run", key.Name()), zap.String("reason", reason))
+}
+
 // RunStarted implements run.Observer.
 func (o *Observer) RunStarted(key run.RunKey, planned, alreadyFinished int) {
 	o.metrics.active.Inc()
