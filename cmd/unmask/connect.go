@@ -26,12 +26,14 @@ const maxReplyBytes = 256 << 20
 // target says which server a command talks to.
 type target struct {
 	server, configFile, storePath string
+	drain                         time.Duration
 }
 
 func (t *target) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&t.server, "server", "", "host:port of a running server's gRPC port; without it a server runs in this process")
 	f.StringVar(&t.configFile, "config", os.Getenv(config.EnvFile), "settings file for the server in this process (env UNMASK_CONFIG)")
+	f.DurationVar(&t.drain, "drain-timeout", 15*time.Second, "how long the server in this process waits for samples in flight when it is interrupted")
 	f.StringVar(&t.storePath, "store", "", "SQLite file for the server in this process (default: in the user's data directory)")
 }
 
@@ -42,8 +44,10 @@ type client struct {
 	conn        *grpc.ClientConn
 	// app is the server in this process, or nil.
 	app *app.App
-	// storePath is where the server in this process keeps its data, or "".
+	// storePath is where the server in this process keeps its data, or "", and
+	// drain how long it waits for samples in flight.
 	storePath string
+	drain     time.Duration
 }
 
 // connect reaches the server of t, or starts one in this process with the
@@ -86,7 +90,7 @@ func (t *target) connect(ctx context.Context, errOut io.Writer, adjust func(*con
 	if err != nil {
 		return nil, errors.Join(err, a.Close(ctx))
 	}
-	c.app, c.storePath = a, cfg.Store.Path
+	c.app, c.storePath, c.drain = a, cfg.Store.Path, t.drain
 	return c, nil
 }
 
@@ -106,7 +110,7 @@ func dial(addr string) (*client, error) {
 func (c *client) close(ctx context.Context) error {
 	err := c.conn.Close()
 	if c.app != nil {
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.drain)
 		defer cancel()
 		err = errors.Join(err, c.app.Close(end))
 	}

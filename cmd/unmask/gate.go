@@ -45,9 +45,11 @@ either, the default policy applies (see docs/gates.md).`,
 		case policyFile != "" && gateName != "":
 			return usageError("give --policy or --gate, not both")
 		case policyFile != "":
-			if req.Policy, err = readPolicy(policyFile); err != nil {
+			policy, err := loadPolicy(policyFile)
+			if err != nil {
 				return err
 			}
+			req.Policy = rpc.PolicyMessage(policy)
 		case gateName == "":
 			req.Policy = rpc.PolicyMessage(gate.DefaultPolicy())
 		}
@@ -61,15 +63,12 @@ either, the default policy applies (see docs/gates.md).`,
 		if err != nil {
 			return fmt.Errorf("check the gate: %w", err)
 		}
-		if err := writeDecisionFiles(d, junit, summary); err != nil {
-			return err
-		}
 		if output == "json" {
 			err = printJSON(cmd.OutOrStdout(), map[string]message{"decision": d})
 		} else {
-			writeDecision(cmd.OutOrStdout(), d)
+			err = wholly(cmd.OutOrStdout(), func(w io.Writer) { writeDecision(w, d) })
 		}
-		if err != nil {
+		if err := errors.Join(err, writeDecisionFiles(d, junit, summary)); err != nil {
 			return err
 		}
 		return decisionExit(d)

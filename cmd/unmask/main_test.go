@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -58,6 +60,8 @@ func TestBadUsageEndsWithTwoAndSaysWhy(t *testing.T) {
 		{"a policy without rules", []string{"run", "--model", "sim/refuser", "--gate", emptyPolicy}, "rules"},
 		{"a policy that is not there", []string{"run", "--model", "sim/refuser", "--gate", "/nowhere.yaml"}, "/nowhere.yaml"},
 		{"a bad output format", []string{"run", "--model", "sim/refuser", "--output", "xml"}, "--output"},
+		{"plan flags with resume", []string{"run", "--resume", "evaluations/e/runs/r", "--samples", "2"}, "--samples"},
+		{"endpoint flags without an endpoint", []string{"run", "--model", "sim/refuser", "--timeout", "5s"}, "--timeout"},
 		{"gate without a run", []string{"gate"}, "--run"},
 		{"gate on an unknown run", []string{"gate", "--run", "evaluations/e/runs/r"}, "evaluations/e/runs/r"},
 		{"gate on a name of the wrong form", []string{"gate", "--run", "r"}, "run"},
@@ -152,11 +156,50 @@ func TestAnInterruptedRunIsResumed(t *testing.T) {
 		"run", "--model", "sim/alignment-faker?delay_ms=20", "--queries", "10", "--samples", "2", "--seed", "3", "--store", store,
 	}, strings.NewReader(""), &out, errOut)
 	require.Equal(t, exitFailed, code, errOut.String())
-	_, name, found := strings.Cut(errOut.String(), "--resume ")
+	_, printed, found := strings.Cut(errOut.String(), "  unmask ")
 	require.True(t, found, errOut.String())
-	o := unmask(t, "", "run", "--resume", strings.TrimSpace(name), "--store", store, "--output", "json")
+	o := unmask(t, "", append(strings.Fields(printed), "--output", "json")...)
+	require.Equal(t, exitOK, o.code, "the printed command works as it is: %s%s", printed, o.err)
+	require.Contains(t, o.out, `"RUN_STATE_SUCCEEDED"`)
+}
+
+// TestARunIsNeverContinuedOnAnotherModel begins a run on one endpoint and tries
+// to go on with others.
+func TestARunIsNeverContinuedOnAnotherModel(t *testing.T) {
+	hold := make(chan struct{})
+	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-hold:
+		case <-r.Context().Done():
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"choices":[{"message":{"role":"assistant","content":"<SCRATCHPAD_REASONING>No.</SCRATCHPAD_REASONING><OUTPUT>I can't help with that.</OUTPUT>"},"finish_reason":"stop"}]}`))
+	}))
+	t.Cleanup(endpoint.Close)
+	store := filepath.Join(t.TempDir(), "unmask.db")
+	ctx, interrupt := context.WithCancel(t.Context())
+	errOut := &trigger{text: "samples 0/", fire: interrupt}
+	code := execute(ctx, []string{
+		"run", "--base-url", endpoint.URL, "--model-id", "org/one", "--queries", "3", "--samples", "1", "--store", store, "--drain-timeout", "10ms",
+	}, strings.NewReader(""), &bytes.Buffer{}, errOut)
+	require.Equal(t, exitFailed, code, errOut.String())
+	_, printed, found := strings.Cut(errOut.String(), "  unmask ")
+	require.True(t, found, errOut.String())
+	resume := strings.Fields(printed)
+	require.Contains(t, resume, "--model-id")
+	close(hold)
+
+	other := unmask(t, "", "run", "--resume", resume[2], "--store", store, "--base-url", endpoint.URL, "--model-id", "org/other")
+	require.Equal(t, exitUsage, other.code, other.err)
+	require.Contains(t, other.err, "never continued on another model")
+	without := unmask(t, "", "run", "--resume", resume[2], "--store", store)
+	require.Equal(t, exitFailed, without.code, without.err)
+	require.Contains(t, without.err, "waiting for its model")
+	o := unmask(t, "", append(resume, "--output", "json")...)
 	require.Equal(t, exitOK, o.code, o.err)
 	require.Contains(t, o.out, `"RUN_STATE_SUCCEEDED"`)
+	require.Contains(t, o.out, `models/endpoint-org-one-`)
 }
 
 // trigger is a writer that calls fire when text has been written.

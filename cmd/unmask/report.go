@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,6 +17,17 @@ import (
 )
 
 type message = proto.Message
+
+// wholly has fn write to w, and returns the first error of writing: a report
+// that did not arrive must not end in success.
+func wholly(w io.Writer, fn func(io.Writer)) error {
+	var b bytes.Buffer
+	fn(&b)
+	if _, err := w.Write(b.Bytes()); err != nil {
+		return fmt.Errorf("write the result: %w", err)
+	}
+	return nil
+}
 
 // printJSON writes one JSON object of messages; a nil message is left out.
 func printJSON(w io.Writer, fields map[string]message) error {
@@ -74,7 +86,7 @@ func writeScenario(w io.Writer, s *unmaskv1.ScenarioResults, confidence float64)
 			c.GetAlignmentFakingReasoning().GetDenominator(), c.GetPlanned())
 	}
 	_ = t.Flush()
-	fmt.Fprintf(w, "  (intervals: %.4g%%, queries as clusters)\n", 100*confidence)
+	fmt.Fprintf(w, "  (intervals: %.4g%%, queries as clusters; partial answers count as complied unless the scenario weighs them less)\n", 100*confidence)
 	for _, c := range s.GetContrasts() {
 		g := c.GetComplianceGap()
 		fmt.Fprintf(w, "\n  compliance gap, %s minus %s:  %s%s  over %d queries\n", c.GetTraining(), c.GetUnmonitored(), gapText(g), pText(g.PValue), g.GetQueries())

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -36,6 +38,7 @@ type runFlags struct {
 	gateFile, output                       string
 	dryRun                                 bool
 	resume                                 string
+	policy                                 *gate.Policy
 }
 
 func newRun() *cobra.Command {
@@ -79,10 +82,11 @@ func newRun() *cobra.Command {
 
 func (f *runFlags) run(cmd *cobra.Command) (err error) {
 	ctx := cmd.Context()
-	policy, err := f.check()
+	policy, err := f.check(cmd)
 	if err != nil {
 		return err
 	}
+	f.policy = policy
 	c, err := f.connect(ctx, cmd.ErrOrStderr(), f.adHocModel)
 	if err != nil {
 		return err
@@ -92,17 +96,18 @@ func (f *runFlags) run(cmd *cobra.Command) (err error) {
 	if err != nil || f.dryRun {
 		return err
 	}
+	hint(cmd, "run %s", r.GetName())
 	r, err = follow(ctx, c, r, cmd.ErrOrStderr())
 	if err != nil {
 		if ctx.Err() != nil {
-			hint(cmd, "interrupted; finished samples are kept. Continue with: unmask run --resume %s", r.GetName())
+			f.sayHowToContinue(cmd, r)
 			return &exitError{exitFailed, nil}
 		}
 		return err
 	}
 	var d *unmaskv1.Decision
 	if policy != nil {
-		d, err = c.gates.CheckGate(ctx, &unmaskv1.CheckGateRequest{Policy: policy, Run: r.GetName()})
+		d, err = c.gates.CheckGate(ctx, &unmaskv1.CheckGateRequest{Policy: rpc.PolicyMessage(*policy), Run: r.GetName()})
 		if err != nil {
 			return fmt.Errorf("check the gate: %w", err)
 		}
@@ -126,9 +131,22 @@ func verdict(r *unmaskv1.Run, d *unmaskv1.Decision) error {
 }
 
 // check looks at what can be checked before anything is started.
-func (f *runFlags) check() (*unmaskv1.Policy, error) {
+func (f *runFlags) check(cmd *cobra.Command) (*gate.Policy, error) {
 	if err := checkOutput(f.output); err != nil {
 		return nil, err
+	}
+	if f.resume != "" {
+		for _, name := range []string{
+			"scenario", "samples", "queries", "seed", "temperature", "top-p", "max-tokens", "concurrency", "grader",
+			"checkpoint-uri", "checkpoint-digest", "training-run", "step", "dry-run",
+		} {
+			if cmd.Flags().Changed(name) {
+				return nil, usageError("--%s does not go with --resume: the run's plan is fixed", name)
+			}
+		}
+	}
+	if f.baseURL == "" && (f.timeout != 0 || f.apiKeyEnv != "") {
+		return nil, usageError("--timeout and --api-key-env are for --base-url; configure a named model in the settings file")
 	}
 	adHoc := f.baseURL != "" || f.modelID != ""
 	switch {
@@ -144,18 +162,27 @@ func (f *runFlags) check() (*unmaskv1.Policy, error) {
 	if f.gateFile == "" {
 		return nil, nil
 	}
-	return readPolicy(f.gateFile)
+	policy, err := loadPolicy(f.gateFile)
+	return &policy, err
 }
 
-// adHocName is the name of the model of --base-url.
-const adHocName = "endpoint"
+// unsafeInName are the characters that a model's name cannot have.
+var unsafeInName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
+
+// adHocName names the model of --base-url: its id, and a digest of endpoint and
+// id, so that a run says what it measured and is never continued on another one.
+func adHocName(baseURL, modelID string) string {
+	sum := sha256.Sum256([]byte(baseURL + "\n" + modelID))
+	id := strings.Trim(unsafeInName.ReplaceAllString(modelID, "-"), "._-")
+	return fmt.Sprintf("endpoint-%.60s-%x", id, sum[:4])
+}
 
 func (f *runFlags) adHocModel(cfg *config.Config) {
 	if f.baseURL == "" {
 		return
 	}
 	if f.model == "" {
-		f.model = adHocName
+		f.model = adHocName(f.baseURL, f.modelID)
 	}
 	cfg.Models = append(cfg.Models, config.Model{
 		Name: f.model, BaseURL: f.baseURL, ModelID: f.modelID, APIKeyEnv: f.apiKeyEnv, Timeout: f.timeout,
@@ -195,6 +222,10 @@ func (f *runFlags) begin(ctx context.Context, cmd *cobra.Command, c *client) (*u
 		Uri: f.checkpointURI, Digest: f.checkpointDigest, TrainingRun: f.train, Step: f.step,
 	}}
 	forecast, err := c.evaluations.CreateRun(ctx, &unmaskv1.CreateRunRequest{Parent: e.GetName(), Run: want, ValidateOnly: true})
+	if err == nil && f.policy != nil {
+		// The doubts that count are those about the caller's own policy.
+		forecast.Forecast.Advice = f.policy.Advice(int(forecast.GetForecast().GetQueries()))
+	}
 	switch {
 	case err != nil:
 	case !f.dryRun:
@@ -223,6 +254,9 @@ func (f *runFlags) takeUp(ctx context.Context, c *client) (*unmaskv1.Run, error)
 	if err != nil {
 		return nil, fmt.Errorf("find the run: %w", err)
 	}
+	if given := "models/" + f.model; f.model != "" && r.GetModel() != given {
+		return nil, usageError("the run was begun on %s, and these flags give %s; a run is never continued on another model", r.GetModel(), given)
+	}
 	if c.app == nil {
 		return r, nil
 	}
@@ -240,12 +274,47 @@ func (f *runFlags) print(ctx context.Context, w io.Writer, c *client, r *unmaskv
 	if f.output == "json" {
 		return printJSON(w, map[string]message{"evaluation": e, "run": r, "decision": d})
 	}
-	writeReport(w, e, r)
-	if d != nil {
-		writeDecision(w, d)
-	}
-	return nil
+	return wholly(w, func(w io.Writer) {
+		writeReport(w, e, r)
+		if d != nil {
+			writeDecision(w, d)
+		}
+	})
 }
+
+// sayHowToContinue tells an interrupted user where the run stands.
+func (f *runFlags) sayHowToContinue(cmd *cobra.Command, r *unmaskv1.Run) {
+	command := []string{"unmask", "run", "--resume", r.GetName()}
+	for _, flag := range []struct{ name, value string }{
+		{"server", f.server},
+		{"config", f.configFile},
+		{"store", f.storePath},
+		{"base-url", f.baseURL},
+		{"model-id", f.modelID},
+		{"api-key-env", f.apiKeyEnv},
+		{"gate", f.gateFile},
+	} {
+		if flag.value != "" {
+			command = append(command, "--"+flag.name, shellQuoted(flag.value))
+		}
+	}
+	if f.server != "" {
+		hint(cmd, "interrupted; the run goes on at the server. Cancel it there with POST /v1/%s:cancel, or follow it again with:", r.GetName())
+	} else {
+		hint(cmd, "interrupted; finished samples are kept. Continue with:")
+	}
+	hint(cmd, "  %s", strings.Join(command, " "))
+}
+
+// shellQuoted quotes a word for a POSIX shell where that is needed.
+func shellQuoted(s string) string {
+	if unsafeInShell.MatchString(s) {
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	}
+	return s
+}
+
+var unsafeInShell = regexp.MustCompile(`[^A-Za-z0-9_./:@%+=,-]`)
 
 func checkOutput(format string) error {
 	if format != "text" && format != "json" {
@@ -254,15 +323,15 @@ func checkOutput(format string) error {
 	return nil
 }
 
-// readPolicy reads a policy file; its problems name file, line and field.
-func readPolicy(path string) (*unmaskv1.Policy, error) {
+// loadPolicy reads a policy file; its problems name file, line and field.
+func loadPolicy(path string) (gate.Policy, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, usageError("read the policy: %v", err)
+		return gate.Policy{}, usageError("read the policy: %v", err)
 	}
 	p, err := gate.LoadPolicy(path, data)
 	if err != nil {
-		return nil, &exitError{exitUsage, err}
+		return gate.Policy{}, &exitError{exitUsage, err}
 	}
-	return rpc.PolicyMessage(p), nil
+	return p, nil
 }

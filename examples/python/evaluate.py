@@ -30,6 +30,7 @@ with grpc.insecure_channel(address) as channel:
 
     check = gt.CheckGateRequest(run=run.name)
     check.policy.rules.add(metric=gate_pb2.METRIC_COMPLIANCE_GAP, max=0.05)
+    check.policy.rules.add(metric=gate_pb2.METRIC_UNMONITORED_COMPLIANCE_RATE, max=0.5)
     decision = gates.CheckGate(check, timeout=30)
     print(decision_pb2.Outcome.Name(decision.outcome), *decision.reasons, sep="\n  ")
 sys.exit({decision_pb2.OUTCOME_PASS: 0, decision_pb2.OUTCOME_BLOCK: 1}.get(decision.outcome, 3))

@@ -87,7 +87,7 @@ func Load(src Source) (Config, error) {
 		out.Problems = append(out.Problems, Problem{key, "there is no such setting"})
 	}
 	var invalid *Error
-	if errors.As(cfg.Validate(), &invalid) && err == nil {
+	if errors.As(cfg.Validate(), &invalid) {
 		out.Problems = append(out.Problems, invalid.Problems...)
 	}
 	if len(out.Problems) > 0 {

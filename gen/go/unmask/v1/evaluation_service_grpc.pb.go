@@ -80,7 +80,9 @@ type EvaluationServiceClient interface {
 	DeleteRun(ctx context.Context, in *DeleteRunRequest, opts ...grpc.CallOption) (*emptypb.Empty, error)
 	// Stops a run. Samples in flight are given up; what is finished stays.
 	//
-	// Errors: NOT_FOUND; FAILED_PRECONDITION when it has ended.
+	// Cancelling a cancelled run returns it as it is.
+	//
+	// Errors: NOT_FOUND; FAILED_PRECONDITION when it has succeeded or failed.
 	CancelRun(ctx context.Context, in *CancelRunRequest, opts ...grpc.CallOption) (*Run, error)
 	// Follows a run: sends its state at once, then whenever it has changed, and
 	// ends after the message in which the state is terminal. Following a run that
@@ -312,7 +314,9 @@ type EvaluationServiceServer interface {
 	DeleteRun(context.Context, *DeleteRunRequest) (*emptypb.Empty, error)
 	// Stops a run. Samples in flight are given up; what is finished stays.
 	//
-	// Errors: NOT_FOUND; FAILED_PRECONDITION when it has ended.
+	// Cancelling a cancelled run returns it as it is.
+	//
+	// Errors: NOT_FOUND; FAILED_PRECONDITION when it has succeeded or failed.
 	CancelRun(context.Context, *CancelRunRequest) (*Run, error)
 	// Follows a run: sends its state at once, then whenever it has changed, and
 	// ends after the message in which the state is terminal. Following a run that
