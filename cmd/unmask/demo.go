@@ -148,7 +148,7 @@ func exact(text string, raw []byte) string {
 
 // writeNext says how to see the same over REST.
 func writeNext(w io.Writer, c *client, r *unmaskv1.Run) {
-	serve := "unmask serve"
+	serve := self() + " serve"
 	if c.storePath != "" {
 		serve += " --store.path " + c.storePath
 	}

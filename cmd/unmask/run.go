@@ -284,7 +284,7 @@ func (f *runFlags) print(ctx context.Context, w io.Writer, c *client, r *unmaskv
 
 // sayHowToContinue tells an interrupted user where the run stands.
 func (f *runFlags) sayHowToContinue(cmd *cobra.Command, r *unmaskv1.Run) {
-	command := []string{"unmask", "run", "--resume", r.GetName()}
+	command := []string{self(), "run", "--resume", r.GetName()}
 	for _, flag := range []struct{ name, value string }{
 		{"server", f.server},
 		{"config", f.configFile},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -95,6 +96,15 @@ func changedSettings(f *pflag.FlagSet) map[string]any {
 		}
 	})
 	return out
+}
+
+// self is how the user called this program: a hint has to work as it is printed,
+// also for somebody who has only typed "go run".
+func self() string {
+	if dir, name := filepath.Split(os.Args[0]); name == "unmask" && strings.Contains(dir, "go-build") {
+		return "go run ./cmd/unmask"
+	}
+	return "unmask"
 }
 
 // hint prints a line for people on standard error.
