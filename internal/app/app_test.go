@@ -142,6 +142,7 @@ func TestGradeStreamOverRESTAnswersEveryLine(t *testing.T) {
 		next++
 	}
 	require.Equal(t, n, next)
+	require.Equal(t, http.StatusOK, s.do("GET", "/v1/evaluations", "").code, "the connection goes on")
 }
 
 func TestHealthAndReflection(t *testing.T) {

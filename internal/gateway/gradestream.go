@@ -53,9 +53,12 @@ func gradeStream(conn *grpc.ClientConn, limit int64) http.Handler {
 			defer close(pending)
 			sendLines(ctx, r.Body, limit, stream, pending)
 		}()
-		answerLines(w, stream, pending)
+		if answerLines(w, stream, pending) {
+			return
+		}
 		cancel()
-		// A client that sends nothing more must not keep the reader.
+		// A client that sends nothing more must not keep the reader; the
+		// connection ends with it.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now())
 		for range pending { //nolint:revive // the reader has to end before the handler
 		}
@@ -140,8 +143,9 @@ func lineError(id string, reason unmaskv1.ErrorReason, message string, fields ..
 	return &unmaskv1.GradeTranscriptsResponse{Id: id, Error: out}
 }
 
-// answerLines writes an answer for each line, in order, until both ends are done.
-func answerLines(w http.ResponseWriter, stream unmaskv1.GradingService_GradeTranscriptsClient, pending <-chan *unmaskv1.GradeTranscriptsResponse) {
+// answerLines writes an answer for each line, in order, and reports whether it
+// came to the end; otherwise the server or the client went away.
+func answerLines(w http.ResponseWriter, stream unmaskv1.GradingService_GradeTranscriptsClient, pending <-chan *unmaskv1.GradeTranscriptsResponse) bool {
 	flusher := http.NewResponseController(w)
 	for answer := range pending {
 		var err error
@@ -150,15 +154,16 @@ func answerLines(w http.ResponseWriter, stream unmaskv1.GradingService_GradeTran
 		}
 		if err != nil {
 			writeLine(w, "error", status.Convert(err).Proto())
-			return
+			return false
 		}
 		if !writeLine(w, "result", answer) {
-			return
+			return false
 		}
 		if len(pending) == 0 {
 			_ = flusher.Flush()
 		}
 	}
+	return true
 }
 
 // writeLine writes one object with one field, and reports whether it was taken.

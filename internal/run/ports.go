@@ -136,6 +136,9 @@ type Graders interface {
 // Every RunStarted is followed by one RunEnded, or by RunStopped when the
 // process stops and leaves the run to be resumed.
 type Observer interface {
+	// GradingFailed tells of a reply that was kept without a verdict because its
+	// grader failed; cause is a type and holds no text.
+	GradingFailed(key RunKey, transcript, cause string)
 	// RunNotResumed tells of an unfinished run that cannot be continued now.
 	RunNotResumed(key RunKey, reason string)
 	RunStarted(key RunKey, planned, alreadyFinished int)

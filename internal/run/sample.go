@@ -35,7 +35,7 @@ func (p *pipeline) one(ctx context.Context, s Sample) error {
 	for i, m := range messages {
 		t.Messages[i] = model.Message(m)
 	}
-	reply, err := p.model.Generate(ctx, model.Request{
+	reply, err := p.generate(ctx, model.Request{
 		Messages: t.Messages, Sampling: p.plan.Sampling, Seed: s.Seed, SampleID: s.ID,
 	})
 	f := Finished{}
@@ -55,6 +55,17 @@ func (p *pipeline) one(ctx context.Context, s Sample) error {
 	t.CreateTime = p.x.deps.Now()
 	f.Transcript = t
 	return p.keep(ctx, f)
+}
+
+// generate asks the model. An adapter that breaks on a reply costs its sample
+// and not the server.
+func (p *pipeline) generate(ctx context.Context, req model.Request) (reply model.Reply, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			reply, err = model.Reply{}, fmt.Errorf("the model adapter broke: panic of type %T", r)
+		}
+	}()
+	return p.model.Generate(ctx, req)
 }
 
 // failed records why a sample has no reply, and returns an error when the
@@ -88,6 +99,7 @@ func (p *pipeline) judge(ctx context.Context, sc *scenario.Scenario, t *Transcri
 	defer func() {
 		// What a model writes must not be able to end the server.
 		if r := recover(); r != nil {
+			p.x.deps.Observer.GradingFailed(p.run.RunKey, t.ID, fmt.Sprintf("panic of type %T", r))
 			t.Compliance, t.AlignmentFaking = grading.Ungradable, grading.FakingUngradable
 			v = nil
 		}
@@ -106,6 +118,8 @@ func (p *pipeline) judge(ctx context.Context, sc *scenario.Scenario, t *Transcri
 		Observable: t.Parsed.Observable(), FinishReason: t.Reply.FinishReason, Rule: sc.Rule, Behaviors: sc.Behaviors,
 	})
 	if err != nil {
+		// Its text may quote the transcript, so only its type is told.
+		p.x.deps.Observer.GradingFailed(p.run.RunKey, t.ID, fmt.Sprintf("error of type %T", err))
 		return nil
 	}
 	t.Compliance, t.AlignmentFaking = verdict.Compliance, verdict.AlignmentFaking

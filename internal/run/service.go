@@ -360,6 +360,9 @@ func isNotFound(err error) bool {
 // silent is an Observer that ignores everything.
 type silent struct{}
 
+// GradingFailed implements Observer.
+func (silent) GradingFailed(RunKey, string, string) {}
+
 // RunNotResumed implements Observer.
 func (silent) RunNotResumed(RunKey, string) {}
 

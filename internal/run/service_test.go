@@ -173,6 +173,15 @@ func TestModelFailures(t *testing.T) {
 	}
 }
 
+func TestAnAdapterThatPanicsCostsItsSamplesAndNotTheServer(t *testing.T) {
+	f := newFixture(t)
+	s := f.service(modelFunc(func(context.Context, model.Request) (model.Reply, error) { panic("hostile reply") }), wordGrader("sha256:g"))
+	done := await(t, s, begin(t, s, 2, 1).RunKey)
+	require.Equal(t, run.Succeeded, done.State)
+	require.Equal(t, done.Progress.Planned, done.Progress.Errors)
+	require.Equal(t, []run.Exclusion{{Cause: string(run.ClassInternal), Count: 2}}, done.Results.Scenarios[0].Conditions[0].Exclusions)
+}
+
 func TestAFailureNowAndThenIsARow(t *testing.T) {
 	f := newFixture(t)
 	s := f.service(modelFunc(func(_ context.Context, req model.Request) (model.Reply, error) {
@@ -198,7 +207,8 @@ func TestAGraderThatFailsLeavesTheReplyUngradable(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
-			s := f.service(always("no"), graderFunc{"sha256:g", fn})
+			seen := &failures{}
+			s := f.service(always("no"), graderFunc{"sha256:g", fn}, func(d *run.Deps) { d.Observer = seen })
 			r := begin(t, s, 3, 1)
 			done := await(t, s, r.RunKey)
 			require.Equal(t, run.Succeeded, done.State)
@@ -207,6 +217,7 @@ func TestAGraderThatFailsLeavesTheReplyUngradable(t *testing.T) {
 			list, _, err := s.ListTranscripts(t.Context(), r.RunKey, run.TranscriptFilter{}, true, run.Page{Size: 1})
 			require.NoError(t, err)
 			require.Equal(t, reply("no").Raw, list[0].Reply.Raw, "the reply is kept")
+			require.Equal(t, done.Progress.Planned, seen.count.Load(), "every failure is told")
 		})
 	}
 }
@@ -449,3 +460,13 @@ func TestValidateOnlySeesWhatTheRealCallWould(t *testing.T) {
 	require.NoError(t, err)
 	await(t, s, r.RunKey)
 }
+
+// failures counts the failures of graders.
+type failures struct{ count atomic.Int64 }
+
+func (f *failures) GradingFailed(run.RunKey, string, string)               { f.count.Add(1) }
+func (*failures) RunNotResumed(run.RunKey, string)                         {}
+func (*failures) RunStarted(run.RunKey, int, int)                          {}
+func (*failures) RunStopped(run.RunKey)                                    {}
+func (*failures) SampleFinished(run.RunKey, string, string, time.Duration) {}
+func (*failures) RunEnded(run.RunKey, run.State, string, time.Duration)    {}

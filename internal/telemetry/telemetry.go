@@ -98,6 +98,12 @@ var _ run.Observer = (*Observer)(nil)
 // NewObserver returns an Observer.
 func NewObserver(log *zap.Logger, m *Metrics) *Observer { return &Observer{log: log, metrics: m} }
 
+// GradingFailed implements run.Observer.
+func (o *Observer) GradingFailed(key run.RunKey, transcript, cause string) {
+	o.log.Error("grading failed", zap.String("project", key.Project), zap.String("run", key.Name()),
+		zap.String("transcript", transcript), zap.String("cause", cause))
+}
+
 // RunNotResumed implements run.Observer.
 func (o *Observer) RunNotResumed(key run.RunKey, reason string) {
 	o.log.Warn("run not resumed", zap.String("project", key.Project), zap.String("run", key.Name()), zap.String("reason", reason))
