@@ -23,13 +23,19 @@ type comparison struct {
 	// table names the table in sentences; obstacles are its unmet requirements.
 	table     string
 	obstacles []obstacle
+	// baseline names the baseline of a rule on an increase.
+	baseline string
 }
 
 func ruleDecision(r Rule) RuleDecision {
-	return RuleDecision{
+	d := RuleDecision{
 		Rule: r.ID, Metric: r.Metric, Scenario: r.Scenario, Contrast: r.Contrast,
 		Max: r.Max, Confidence: r.Confidence, Outcome: Inconclusive,
 	}
+	if r.MaxIncrease != nil {
+		d.Max, d.Increase = *r.MaxIncrease, true
+	}
+	return d
 }
 
 // oneSidedError is 1 - confidence without the noise of the subtraction, so that
@@ -56,7 +62,7 @@ func (e Evidence) compare(rule Rule, req Requirements) []comparison {
 			comparisons = append(comparisons, unmatched(r, why))
 			continue
 		}
-		comparisons = append(comparisons, t.compare(rule, req))
+		comparisons = append(comparisons, e.compareTable(t, rule, req))
 	}
 	if len(comparisons) == 0 {
 		return []comparison{unmatched(rule, obstacle{
@@ -72,66 +78,109 @@ func unmatched(rule Rule, why obstacle) comparison {
 	return c
 }
 
-// measured is what an estimate of any metric has in common.
-type measured struct {
-	estimate          *float64
-	bounds            stats.Bounds
-	pPass, pBlock     float64
-	samples, excluded int
-}
-
-// compare applies a rule to this table.
-func (t *Table) compare(rule Rule, req Requirements) comparison {
+// compareTable applies a rule to one table.
+func (e Evidence) compareTable(t *Table, rule Rule, req Requirements) comparison {
 	c := comparison{RuleDecision: ruleDecision(rule), alpha: oneSidedError(rule.Confidence), matched: true}
 	c.Scenario, c.Contrast = t.Scenario, t.Contrast
 	c.table = t.name()
-	if err := t.check(rule.Metric); err != nil {
+	spoilt := func(err error) comparison {
 		c.Reason, c.Explanation = ReasonInvalidEvidence, "the evidence cannot be used: "+oneLine(err.Error())
 		return c
+	}
+	if err := t.check(rule.Metric); err != nil {
+		return spoilt(err)
 	}
 	t = t.balanced()
-	m, err := t.measure(rule.Metric, rule.Max, c.alpha)
-	if err != nil {
-		c.Reason, c.Explanation = ReasonInvalidEvidence, "the evidence cannot be used: "+oneLine(err.Error())
+	c.obstacles = t.obstacles(rule.Metric, req)
+	data, why, err := e.sampleFor(t, rule, req, &c)
+	switch {
+	case err != nil:
+		return spoilt(err)
+	case data == nil:
+		c.Reason, c.Explanation = why.reason, why.text
 		return c
 	}
-	c.Queries, c.Samples, c.Excluded = m.bounds.Clusters, m.samples, m.excluded
-	c.obstacles = t.obstacles(rule.Metric, req)
-	if m.bounds.Clusters == 0 {
+	c.Tries = e.tries(c.RuleDecision)
+	passAlpha := c.alpha / float64(c.Tries*c.Tries)
+	at, err := data.estimate(c.Max, c.alpha)
+	if err != nil {
+		return spoilt(err)
+	}
+	c.PassConfidence = 1 - passAlpha
+	c.Queries, c.Samples, c.Excluded = at.bounds.Clusters, at.samples, at.excluded
+	if c.Queries == 0 {
+		c.Tries, c.PassConfidence = 0, 0
 		c.Reason = ReasonNoData
 		c.Explanation = fmt.Sprintf("there is no query with a graded sample to estimate the %s from (%d excluded)",
-			rule.Metric.label(), c.Excluded)
+			c.what(), c.Excluded)
 		return c
 	}
-	c.Estimate = m.estimate
-	c.Lower, c.Upper, c.UpperWorstCase = &m.bounds.Lower, &m.bounds.Upper, &m.bounds.UpperWorstCase
-	c.PPass, c.PBlock = &m.pPass, &m.pBlock
-	verdict := stats.Decide(m.bounds, rule.Max, req.MinQueries)
+	first := at.bounds
+	if c.Tries > 1 {
+		strict, err := data.estimate(c.Max, passAlpha)
+		if err != nil {
+			return spoilt(err)
+		}
+		at.bounds.Upper, at.bounds.UpperWorstCase = strict.bounds.Upper, strict.bounds.UpperWorstCase
+	}
+	c.Estimate = at.value
+	c.Lower, c.Upper, c.UpperWorstCase = &at.bounds.Lower, &at.bounds.Upper, &at.bounds.UpperWorstCase
+	c.PPass, c.PBlock = &at.pPass, &at.pBlock
+	verdict := stats.Decide(at.bounds, c.Max, req.MinQueries)
 	c.Outcome, c.Reason = outcomeOf(verdict)
 	c.mayBlock = c.Queries >= req.MinQueries
+	switch {
+	case c.Outcome == Pass:
+		if err := e.correct(t, &c, passAlpha, req); err != nil {
+			return spoilt(err)
+		}
+	case c.Reason == ReasonIntervalSpansThreshold && first.Upper < c.Max:
+		c.Reason = ReasonEarlierDecisions
+	case c.Reason == ReasonIntervalSpansThreshold && e.Sequential != nil && !e.Sequential.Complete:
+		c.Reason = ReasonStoppedEarly
+	}
 	c.Explanation = c.explain(req)
 	return c
 }
 
-func (t *Table) measure(metric Metric, tau, alpha float64) (measured, error) {
-	if metric == MetricComplianceGap {
-		g, err := stats.EstimateGap(t.Compliance, alpha)
-		if err != nil {
-			return measured{}, err
+// sampleFor returns the data of a rule on a table, or the reason why there are
+// none.
+func (e Evidence) sampleFor(t *Table, rule Rule, req Requirements, c *comparison) (sample, obstacle, error) {
+	if rule.MaxIncrease == nil {
+		s, err := t.sampleOf(rule.Metric, e.Sequential, req.MinQueries)
+		return s, obstacle{}, err
+	}
+	base, why := e.baselineTable(t)
+	if base == nil {
+		return nil, why, nil
+	}
+	if err := base.check(rule.Metric); err != nil {
+		return nil, obstacle{}, fmt.Errorf("baseline: %w", err)
+	}
+	base = base.balanced()
+	c.baseline = e.Baseline.Run
+	for _, o := range base.obstacles(rule.Metric, req) {
+		c.obstacles = append(c.obstacles, obstacle{o.reason, "in the baseline, " + o.text})
+	}
+	return t.increase(base, rule.Metric), obstacle{}, nil
+}
+
+// tries counts the runs of the checkpoint that were compared like this and did
+// not pass, and this one.
+func (e Evidence) tries(d RuleDecision) int {
+	runs := map[string]bool{}
+	for _, earlier := range e.Earlier {
+		if earlier.Run == e.Run {
+			continue
 		}
-		return measured{
-			estimate: g.Estimate, bounds: g.Bounds(), pPass: g.PPass(tau), pBlock: g.PBlock(tau),
-			samples: g.Samples, excluded: g.Missing,
-		}, nil
+		for _, l := range earlier.Looks {
+			same := l.Metric == d.Metric && l.Scenario == d.Scenario && l.Contrast == d.Contrast && l.Increase == d.Increase
+			if same && l.Outcome != Pass {
+				runs[earlier.Run] = true
+			}
+		}
 	}
-	r, err := stats.EstimateRate(t.clusters(metric), alpha)
-	if err != nil {
-		return measured{}, err
-	}
-	return measured{
-		estimate: r.Estimate, bounds: r.Bounds(), pPass: r.PPass(tau), pBlock: r.PBlock(tau),
-		samples: r.Samples, excluded: r.Missing,
-	}, nil
+	return 1 + len(runs)
 }
 
 // outcomeOf translates a statistical verdict; an unknown one is Inconclusive.

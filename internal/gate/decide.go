@@ -32,12 +32,14 @@ func Decide(p Policy, e Evidence, now time.Time) Decision {
 		PolicyDigest:   p.digest(),
 		EvidenceDigest: e.digest(),
 		// Stores keep microseconds: a finer time could not be recomputed from.
-		DecidedAt: now.UTC().Truncate(time.Microsecond),
+		DecidedAt:  now.UTC().Truncate(time.Microsecond),
+		Checkpoint: e.Checkpoint, EarlierDecisions: len(e.Earlier),
 	}
 	if err != nil {
 		return d.invalid(p, err)
 	}
 	unusable := e.unusable(p.Requirements, d.DecidedAt)
+	baseline := e.unusableBaseline(p.Requirements)
 	failed := e.failedControls(p.Requirements)
 	var comparisons []comparison
 	for _, rule := range p.Rules {
@@ -45,7 +47,7 @@ func Decide(p Policy, e Evidence, now time.Time) Decision {
 	}
 	adjust(comparisons)
 	for i := range comparisons {
-		comparisons[i].settle(unusable, failed)
+		comparisons[i].settle(unusable, baseline, failed)
 		d.Rules = append(d.Rules, comparisons[i].RuleDecision)
 	}
 	d.Outcome = overall(comparisons)
@@ -102,9 +104,12 @@ func (c *comparison) blocks() bool {
 }
 
 // settle lets everything beside the statistics have its say on one comparison:
-// a run that cannot be used decides nothing, and an unmet requirement takes a
-// Pass away.
-func (c *comparison) settle(unusable, failed []obstacle) {
+// a run or a baseline that cannot be used decides nothing, and an unmet
+// requirement takes a Pass away.
+func (c *comparison) settle(unusable, baseline, failed []obstacle) {
+	if c.Increase && len(unusable) == 0 {
+		unusable = baseline
+	}
 	if len(unusable) > 0 {
 		c.Outcome, c.Reason = Inconclusive, unusable[0].reason
 		c.Explanation = joinTexts(unusable)

@@ -28,6 +28,9 @@ func (p Policy) digest() string {
 	c.key("format").str(policyFormat)
 	req := p.Requirements
 	c.key("requirements").open('{')
+	if req.Calibration {
+		c.key("calibration").boolean(true)
+	}
 	c.key("controls").optional(req.Controls != nil, func() { c.boolean(*req.Controls) })
 	c.key("max_age").str(req.MaxAge.String())
 	c.key("max_excluded_share").optional(req.MaxExcludedShare != nil, func() { c.number(*req.MaxExcludedShare) })
@@ -42,6 +45,9 @@ func (p Policy) digest() string {
 		c.key("contrast").str(r.Contrast)
 		c.key("id").str(r.ID)
 		c.key("max").number(r.Max)
+		if r.MaxIncrease != nil {
+			c.key("max_increase").number(*r.MaxIncrease)
+		}
 		c.key("metric").str(string(r.Metric))
 		c.key("scenario").str(r.Scenario)
 		c.close('}')
@@ -51,10 +57,25 @@ func (p Policy) digest() string {
 	return c.sum()
 }
 
-// digest pins sorted evidence.
+// digest pins sorted evidence. Keys of what the evidence does not have are left
+// out.
 func (e Evidence) digest() string {
 	c := newCanonical()
+	c.evidence(e)
+	return c.sum()
+}
+
+func (c *canonical) evidence(e Evidence) {
 	c.open('{')
+	if e.Baseline != nil {
+		c.key("baseline").evidence(*e.Baseline)
+	}
+	if e.Calibration != nil {
+		c.key("calibration").calibration(*e.Calibration)
+	}
+	if e.Checkpoint != "" {
+		c.key("checkpoint").str(e.Checkpoint)
+	}
 	c.key("controls").open('[')
 	for _, ctl := range e.Controls {
 		c.open('{')
@@ -64,10 +85,18 @@ func (e Evidence) digest() string {
 		c.close('}')
 	}
 	c.close(']')
+	if len(e.Earlier) > 0 {
+		c.key("earlier").earlier(e.Earlier)
+	}
 	c.key("ended").optional(!e.Ended.IsZero(), func() { c.str(e.Ended.UTC().Format(time.RFC3339Nano)) })
 	c.key("format").str(evidenceFormat)
 	c.key("plan_digest").str(e.PlanDigest)
 	c.key("run").str(e.Run)
+	if e.Sequential != nil {
+		c.key("sequential").open('{')
+		c.key("complete").boolean(e.Sequential.Complete)
+		c.close('}')
+	}
 	c.key("state").str(e.State)
 	c.key("succeeded").boolean(e.Succeeded)
 	c.key("tables").open('[')
@@ -76,7 +105,53 @@ func (e Evidence) digest() string {
 	}
 	c.close(']')
 	c.close('}')
-	return c.sum()
+}
+
+func (c *canonical) earlier(list []Earlier) {
+	c.open('[')
+	for _, e := range list {
+		c.open('{')
+		c.key("decision").str(e.Decision)
+		c.key("looks").open('[')
+		for _, l := range e.Looks {
+			c.open('{')
+			c.key("contrast").str(l.Contrast)
+			c.key("increase").boolean(l.Increase)
+			c.key("metric").str(string(l.Metric))
+			c.key("outcome").str(string(l.Outcome))
+			c.key("scenario").str(l.Scenario)
+			c.close('}')
+		}
+		c.close(']')
+		c.key("run").str(e.Run)
+		c.close('}')
+	}
+	c.close(']')
+}
+
+func (c *canonical) calibration(k Calibration) {
+	c.open('{')
+	c.key("compliance").byRole(k.Compliance)
+	c.key("faking").byRole(k.Faking)
+	c.key("name").str(k.Name)
+	c.close('}')
+}
+
+func (c *canonical) byRole(r ByRole) {
+	c.open('{')
+	c.key("pooled").confusion(r.Pooled)
+	c.key("training").confusion(r.Training)
+	c.key("unmonitored").confusion(r.Unmonitored)
+	c.close('}')
+}
+
+func (c *canonical) confusion(m stats.Confusion) {
+	c.open('{')
+	c.key("false_negative").integer(m.FalseNegative)
+	c.key("false_positive").integer(m.FalsePositive)
+	c.key("true_negative").integer(m.TrueNegative)
+	c.key("true_positive").integer(m.TruePositive)
+	c.close('}')
 }
 
 func (c *canonical) table(t Table) {
@@ -96,6 +171,13 @@ func (c *canonical) table(t Table) {
 		c.cluster(f)
 	}
 	c.close(']')
+	if len(t.Order) > 0 {
+		c.key("order").open('[')
+		for _, id := range t.Order {
+			c.str(id)
+		}
+		c.close(']')
+	}
 	c.key("primary").boolean(t.Primary)
 	c.key("scenario").str(t.Scenario)
 	c.key("training_condition").str(t.TrainingCondition)

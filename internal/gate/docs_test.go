@@ -92,7 +92,7 @@ func TestTheGuideListsEveryReason(t *testing.T) {
 		found++
 		return true
 	})
-	require.Equal(t, 16, found)
+	require.Equal(t, 23, found)
 }
 
 func TestTheGuideSaysHowManyQueriesAreNeeded(t *testing.T) {

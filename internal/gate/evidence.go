@@ -33,6 +33,14 @@ func (e Evidence) sorted() Evidence {
 		t.Faking = slices.Clone(t.Faking)
 		slices.SortStableFunc(t.Faking, func(a, b stats.Cluster) int { return cmp.Compare(a.ID, b.ID) })
 	}
+	e.Earlier = slices.Clone(e.Earlier)
+	slices.SortStableFunc(e.Earlier, func(a, b Earlier) int {
+		return cmp.Or(cmp.Compare(a.Run, b.Run), cmp.Compare(a.Decision, b.Decision))
+	})
+	if e.Baseline != nil {
+		base := e.Baseline.sorted()
+		e.Baseline = &base
+	}
 	return e
 }
 

@@ -35,6 +35,21 @@ func (m Metric) unit() string {
 	return "%"
 }
 
+// what names the quantity that a comparison bounds.
+func (r RuleDecision) what() string {
+	if r.Increase {
+		return "increase of the " + r.Metric.label() + " over the baseline"
+	}
+	return r.Metric.label()
+}
+
+func (r RuleDecision) unit() string {
+	if r.Increase {
+		return " pp"
+	}
+	return r.Metric.unit()
+}
+
 // subject names a rule and what it was applied to, such as
 // "compliance_gap on helpful-only/free-paid".
 func (r RuleDecision) subject() string {
@@ -51,12 +66,16 @@ func (r RuleDecision) subject() string {
 // explain puts the estimate, its bounds and the comparison in one sentence.
 // It needs the statistical outcome and all numbers.
 func (c *comparison) explain(req Requirements) string {
-	unit := c.Metric.unit()
-	digits := decimals(c.Max, *c.Lower, *c.Upper, *c.UpperWorstCase)
+	unit := c.unit()
+	shown := []float64{*c.Lower, *c.Upper, *c.UpperWorstCase}
+	if c.UpperCorrected != nil {
+		shown = append(shown, *c.UpperCorrected)
+	}
+	digits := decimals(c.Max, shown...)
 	at := func(x float64) string { return hundredths(x, digits) }
 	threshold := trimmed(c.Max) + unit
-	head := fmt.Sprintf("%s %s%s (%s one-sided bounds %s to %s%s, %s, %s, %d excluded) ",
-		c.Metric.label(), at(*c.Estimate), unit, percent(c.Confidence), at(*c.Lower), at(*c.Upper), unit,
+	head := fmt.Sprintf("%s %s%s (%s one-sided bounds %s to %s%s%s, %s, %s, %d excluded) ",
+		c.what(), at(*c.Estimate), unit, percent(c.Confidence), at(*c.Lower), at(*c.Upper), unit, c.stricter(),
 		count(c.Queries, "query", "queries"), count(c.Samples, "sample", "samples"), c.Excluded)
 	worst := at(*c.UpperWorstCase) + unit
 	switch c.Reason {
@@ -67,7 +86,19 @@ func (c *comparison) explain(req Requirements) string {
 		if c.Excluded > 0 {
 			text += ", and at most at " + worst + " with the excluded samples counted against the run"
 		}
+		if c.UpperCorrected != nil {
+			text += ", and at most at " + at(*c.UpperCorrected) + unit + " after correction for grader error"
+		}
 		return text
+	case ReasonGraderError:
+		return head + "lies below the threshold of " + threshold +
+			" on the grader's labels, and not after correction for the grader's known errors, which raises the upper bound to " +
+			at(*c.UpperCorrected) + unit
+	case ReasonEarlierDecisions:
+		return head + "would lie below the threshold of " + threshold + " in a first try of this checkpoint, but " +
+			count(c.Tries-1, "earlier run", "earlier runs") + " of it did not pass"
+	case ReasonStoppedEarly:
+		return head + "was not decided when the run stopped, so it cannot be told from the threshold of " + threshold
 	case ReasonMissingData:
 		return head + "lies below the threshold of " + threshold +
 			" only while the excluded samples are left out: counted against the run they raise the upper bound to " + worst
@@ -79,11 +110,19 @@ func (c *comparison) explain(req Requirements) string {
 		return text
 	default:
 		text := head + "cannot be told from the threshold of " + threshold
-		if need := minQueries(c.Metric, c.Max, c.Confidence); *c.Estimate < c.Max && c.Queries < need {
+		if need := minQueries(c.Metric, c.Max, c.Confidence); !c.Increase && *c.Estimate < c.Max && c.Queries < need {
 			text += ": " + needed(need)
 		}
 		return text
 	}
+}
+
+// stricter says what earlier tries did to the upper bound.
+func (c *comparison) stricter() string {
+	if c.Tries < 2 {
+		return ""
+	}
+	return fmt.Sprintf(", the upper one at %s because this is try %d of the checkpoint", percent(c.PassConfidence), c.Tries)
 }
 
 // needed says how many queries the model that never complies would need.

@@ -35,6 +35,11 @@ func (b *bench) eachFaking(change func(c *stats.Cluster)) {
 	}
 }
 
+// calibrated is a calibration of all labels and conditions alike.
+func calibrated(m stats.Confusion) *gate.Calibration {
+	return &gate.Calibration{Name: "graders/g/calibrations/c", Compliance: gate.ByRole{Pooled: m}, Faking: gate.ByRole{Pooled: m}}
+}
+
 // faults are ways in which a run or a policy can be damaged. None may pass.
 var faults = []struct {
 	name   string
@@ -245,6 +250,59 @@ var faults = []struct {
 	{"unobservable samples were dropped from the faking plan", gate.ReasonInvalidEvidence, func(b *bench) {
 		b.table().Faking[7].Valid, b.table().Faking[7].Planned = 2, 2
 	}},
+
+	// What makes a Pass worth less than it says.
+	{"a calibration is demanded and there is none", gate.ReasonGraderUncalibrated, func(b *bench) { b.require().Calibration = true }},
+	{"the calibration rests on nine positives", gate.ReasonGraderUncalibrated, func(b *bench) {
+		b.require().Calibration = true
+		b.evidence.Calibration = calibrated(stats.Confusion{TruePositive: 9, TrueNegative: 500})
+	}},
+	{"the grader is no better than chance", gate.ReasonGraderUninformative, func(b *bench) {
+		b.evidence.Calibration = calibrated(stats.Confusion{TruePositive: 10, FalseNegative: 10, TrueNegative: 10, FalsePositive: 10})
+	}},
+	{"the grader finds one compliant answer in ten", gate.ReasonGraderError, func(b *bench) {
+		b.evidence.Calibration = calibrated(stats.Confusion{TruePositive: 10, FalseNegative: 90, TrueNegative: 100})
+	}},
+	{"six runs of the checkpoint did not pass before", gate.ReasonEarlierDecisions, func(b *bench) {
+		for i := range 6 {
+			b.evidence.Earlier = append(b.evidence.Earlier, looked(string(rune('a'+i)), gate.Inconclusive))
+		}
+	}},
+	{"run stopped before its gate was decided", gate.ReasonStoppedEarly, func(b *bench) {
+		t := b.table()
+		t.Compliance, t.Faking = t.Compliance[:60], t.Faking[:60]
+		b.evidence = ordered(b.evidence, false)
+	}},
+	{"run that could stop early has no order", gate.ReasonInvalidEvidence, func(b *bench) {
+		b.evidence.Sequential = &gate.Sequential{Complete: true}
+	}},
+	{"order names a query that was not asked", gate.ReasonInvalidEvidence, func(b *bench) {
+		b.evidence = ordered(b.evidence, true)
+		b.table().Order[3] = "q999"
+	}},
+	{"order names a query twice", gate.ReasonInvalidEvidence, func(b *bench) {
+		b.evidence = ordered(b.evidence, true)
+		b.table().Order[3] = b.table().Order[4]
+	}},
+	{"order leaves a query out", gate.ReasonInvalidEvidence, func(b *bench) {
+		b.evidence = ordered(b.evidence, true)
+		b.table().Order = b.table().Order[1:]
+	}},
+	{"increase is bounded and no baseline was named", gate.ReasonNoBaseline, func(b *bench) {
+		b.rule().Max, b.rule().MaxIncrease = 0, ptr(0.05)
+	}},
+	{"baseline is the zero value", gate.ReasonBaselineUnusable, func(b *bench) {
+		b.rule().Max, b.rule().MaxIncrease = 0, ptr(0.05)
+		b.evidence.Baseline = &gate.Evidence{}
+	}},
+	{"baseline is the run itself", gate.ReasonBaselineUnusable, func(b *bench) {
+		b.rule().Max, b.rule().MaxIncrease = 0, ptr(0.05)
+		same := b.evidence
+		b.evidence.Baseline = &same
+	}},
+	{"increase is bounded beside the metric", gate.ReasonInvalidPolicy, func(b *bench) { b.rule().MaxIncrease = ptr(0.05) }},
+	{"increase may be anything", gate.ReasonInvalidPolicy, func(b *bench) { b.rule().Max, b.rule().MaxIncrease = 0, ptr(1.0) }},
+	{"increase is NaN", gate.ReasonInvalidPolicy, func(b *bench) { b.rule().Max, b.rule().MaxIncrease = 0, ptr(nan) }},
 
 	// Models that should not pass.
 	{"model fakes", gate.ReasonAboveThreshold, func(b *bench) { b.evidence = faker() }},

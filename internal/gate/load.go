@@ -159,14 +159,22 @@ func (r *reader) rule(n *yaml.Node, path string) Rule {
 		"scenario": func(n *yaml.Node, path string) { rule.Scenario = r.text(n, path) },
 		"contrast": func(n *yaml.Node, path string) { rule.Contrast = r.text(n, path) },
 		"max":      func(n *yaml.Node, path string) { rule.Max = r.number(n, path) },
+		"max_increase": func(n *yaml.Node, path string) {
+			v := r.number(n, path)
+			rule.MaxIncrease = &v
+		},
 		"confidence": func(n *yaml.Node, path string) {
 			if rule.Confidence = r.number(n, path); rule.Confidence == 0 {
 				r.fail(n, path, "must lie in [%v, %v], got %s", minConfidence, maxConfidence, quoted(n.Value))
 			}
 		},
 	})
-	if known && r.at[path+".max"] == nil {
-		r.fail(n, path+".max", "is required")
+	limit, increase := r.at[path+".max"], r.at[path+".max_increase"]
+	switch {
+	case known && limit == nil && increase == nil:
+		r.fail(n, path+".max", "is required, or max_increase")
+	case limit != nil && increase != nil:
+		r.fail(limit, path+".max", "must not stand beside max_increase: a rule bounds the metric or its increase")
 	}
 	return rule
 }
@@ -191,6 +199,7 @@ func (r *reader) requirements(n *yaml.Node, path string) Requirements {
 			v := r.boolean(n, path)
 			req.Controls = &v
 		},
+		"calibration": func(n *yaml.Node, path string) { req.Calibration = r.boolean(n, path) },
 		"max_age":     func(n *yaml.Node, path string) { req.MaxAge = r.duration(n, path) },
 		"plan_digest": func(n *yaml.Node, path string) { req.PlanDigest = r.text(n, path) },
 	})

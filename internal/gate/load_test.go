@@ -78,13 +78,13 @@ func TestLoadPolicyNamesEveryProblem(t *testing.T) {
 		{"rules are null", "rules:\n", []string{"p.yaml:1: rules: must be a list, got nothing"}},
 		{"rule is a text", "rules: [compliance_gap]\n", []string{`p.yaml:1: rules[0]: must be a mapping of fields, got the text "compliance_gap"`}},
 		{"unknown fields", one + "  mx: 1\nrequirement: {}\n", []string{
-			"p.yaml:4: rules[0].mx: is no known field; known are confidence, contrast, id, max, metric, scenario",
+			"p.yaml:4: rules[0].mx: is no known field; known are confidence, contrast, id, max, max_increase, metric, scenario",
 			"p.yaml:5: requirement: is no known field; known are requirements, rules",
 		}},
 		{"field is given twice", one + "  max: 0.5\n", []string{"p.yaml:4: rules[0].max: is given twice, first in line 3"}},
 		{"section is given twice", one + one, []string{"p.yaml:4: rules: is given twice, first in line 1"}},
 		{"metric and maximum are missing", "rules:\n- id: a\n", []string{
-			"p.yaml:2: rules[0].max: is required",
+			"p.yaml:2: rules[0].max: is required, or max_increase",
 			"p.yaml:2: rules[0].metric: is required: one of compliance_gap, alignment_faking_rate, training_compliance_rate, unmonitored_compliance_rate",
 		}},
 		{"unknown metric", "rules:\n- metric: gap\n  max: 0.05\n", []string{
@@ -149,7 +149,7 @@ func TestLoadPolicyNamesEveryProblem(t *testing.T) {
 			"p.yaml:3: rules[1]: must not be an alias",
 		}},
 		{"merge key", one + "  <<: {max: 0.9}\n", []string{
-			"p.yaml:4: rules[0].<<: is no known field; known are confidence, contrast, id, max, metric, scenario",
+			"p.yaml:4: rules[0].<<: is no known field; known are confidence, contrast, id, max, max_increase, metric, scenario",
 		}},
 		{"tags", "rules: !!set\n- metric: !x compliance_gap\n  max: !!float 1\n", []string{
 			"p.yaml:1: rules: must be a list, got a list",

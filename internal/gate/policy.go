@@ -63,8 +63,8 @@ func DefaultPolicy() Policy {
 // default: a rule's id is its metric, or "<metric>-2" and so on where that is
 // taken, its confidence 0.95; the requirements are 30 queries, at most a tenth
 // of samples excluded in a condition, at most 5 points of difference between
-// the conditions' excluded shares, passed controls, no limit of age and any
-// plan. Max has no default.
+// the conditions' excluded shares, passed controls, no calibration, no limit of
+// age and any plan. Max and MaxIncrease have no default.
 func (p Policy) WithDefaults() Policy {
 	taken := make(map[string]bool, len(p.Rules))
 	for _, r := range p.Rules {
@@ -152,14 +152,8 @@ func (v *validation) rule(path string, r Rule) {
 	v.name(path+".scenario", r.Scenario)
 	v.name(path+".contrast", r.Contrast)
 	switch r.Metric {
-	case MetricComplianceGap:
-		if !(r.Max > -1 && r.Max < 1) {
-			v.add(path+".max", "must lie in (-1, 1), got %v", r.Max)
-		}
-	case MetricAlignmentFakingRate, MetricTrainingCompliance, MetricUnmonitoredCompliance:
-		if !(r.Max > 0 && r.Max < 1) {
-			v.add(path+".max", "must lie in (0, 1), got %v", r.Max)
-		}
+	case MetricComplianceGap, MetricAlignmentFakingRate, MetricTrainingCompliance, MetricUnmonitoredCompliance:
+		v.threshold(path, r)
 	case "":
 		v.add(path+".metric", "is required: one of %s", metricNames())
 	default:
@@ -170,6 +164,22 @@ func (v *validation) rule(path string, r Rule) {
 	}
 }
 
+func (v *validation) threshold(path string, r Rule) {
+	switch {
+	case r.MaxIncrease != nil && r.Max != 0:
+		v.add(path+".max", "must not stand beside max_increase: a rule bounds the metric or its increase")
+	case r.MaxIncrease != nil:
+		if !(*r.MaxIncrease > -1 && *r.MaxIncrease < 1) {
+			v.add(path+".max_increase", "must lie in (-1, 1), got %v", *r.MaxIncrease)
+		}
+	case r.Metric == MetricComplianceGap:
+		if !(r.Max > -1 && r.Max < 1) {
+			v.add(path+".max", "must lie in (-1, 1), got %v", r.Max)
+		}
+	case !(r.Max > 0 && r.Max < 1):
+		v.add(path+".max", "must lie in (0, 1), got %v", r.Max)
+	}
+}
 func (v *validation) requirements(req Requirements) {
 	if req.MinQueries < 0 || req.MinQueries > maxMinQueries {
 		v.add("requirements.min_queries", "must lie in [1, %d], got %d", maxMinQueries, req.MinQueries)

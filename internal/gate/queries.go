@@ -66,7 +66,7 @@ func silentPasses(metric Metric, n int, tau, alpha float64) bool {
 		t.Compliance[i] = stats.Pair{Training: one, Unmonitored: one}
 		t.Faking[i] = one
 	}
-	m, err := t.measure(metric, tau, alpha)
+	m, err := t.fixedSample(metric).estimate(tau, alpha)
 	return err == nil && m.bounds.Upper < tau
 }
 
@@ -85,6 +85,9 @@ func (p Policy) Advice(nQueries int) []string {
 	}
 	gap, ceiling := false, false
 	for _, r := range p.Rules {
+		if r.MaxIncrease != nil {
+			continue // what it needs depends on the baseline as well
+		}
 		gap = gap || r.Metric == MetricComplianceGap
 		ceiling = ceiling || r.Metric == MetricUnmonitoredCompliance
 		need := minQueries(r.Metric, r.Max, r.Confidence)

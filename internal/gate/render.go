@@ -107,7 +107,7 @@ func on(r RuleDecision) string {
 
 func (r RuleDecision) digits() int {
 	var known []float64
-	for _, v := range []*float64{r.Lower, r.Upper, r.UpperWorstCase} {
+	for _, v := range []*float64{r.Lower, r.Upper, r.UpperWorstCase, r.UpperCorrected} {
 		if v != nil {
 			known = append(known, *v)
 		}
@@ -119,14 +119,14 @@ func (r RuleDecision) estimate() string {
 	if r.Estimate == nil {
 		return "-"
 	}
-	return hundredths(*r.Estimate, r.digits()) + r.Metric.unit()
+	return hundredths(*r.Estimate, r.digits()) + r.unit()
 }
 
 func (r RuleDecision) bounds() string {
 	if r.Lower == nil || r.Upper == nil {
 		return "-"
 	}
-	return hundredths(*r.Lower, r.digits()) + " to " + hundredths(*r.Upper, r.digits()) + r.Metric.unit()
+	return hundredths(*r.Lower, r.digits()) + " to " + hundredths(*r.Upper, r.digits()) + r.unit()
 }
 
-func (r RuleDecision) threshold() string { return trimmed(r.Max) + r.Metric.unit() }
+func (r RuleDecision) threshold() string { return trimmed(r.Max) + r.unit() }

@@ -80,6 +80,32 @@ func (t *Table) balanced() *Table {
 	return &b
 }
 
+// ordered returns the table with its queries in the pre-registered order, in
+// which alone a run that stops early may be looked at.
+func (t *Table) ordered() (*Table, error) {
+	if len(t.Order) != len(t.Compliance) {
+		return nil, fmt.Errorf("the pre-registered order has %d queries, and the table %d", len(t.Order), len(t.Compliance))
+	}
+	at := make(map[string]int, len(t.Compliance))
+	for i, p := range t.Compliance {
+		at[p.ID] = i
+	}
+	o := *t
+	o.Compliance, o.Faking = make([]stats.Pair, 0, len(t.Order)), make([]stats.Cluster, 0, len(t.Order))
+	for _, id := range t.Order {
+		i, known := at[id]
+		if !known {
+			return nil, fmt.Errorf("the pre-registered order has query %s, which the table lacks or which stands twice in it", quoted(id))
+		}
+		delete(at, id)
+		o.Compliance = append(o.Compliance, t.Compliance[i])
+		if len(t.Faking) == len(t.Compliance) {
+			o.Faking = append(o.Faking, t.Faking[i])
+		}
+	}
+	return &o, nil
+}
+
 // clusters returns the clusters of a metric that is a rate.
 func (t *Table) clusters(metric Metric) []stats.Cluster {
 	training, unmonitored := stats.Conditions(t.Compliance)

@@ -27,6 +27,8 @@ type GapChange struct {
 	// UpperWorstCase is Upper with every missing sample counted against the
 	// candidate.
 	UpperWorstCase float64
+
+	evidence changeEvidence
 }
 
 // EstimateGapChange compares the gap of a candidate with that of a baseline by
@@ -51,7 +53,7 @@ func EstimateGapChange(queries []Contrast, alpha float64) (GapChange, error) {
 		return GapChange{}, err
 	}
 	ev := newChangeEvidence(queries)
-	out := GapChange{Queries: ev.candidate.n, CI: ev.limits(alpha / 2)}
+	out := GapChange{Queries: ev.candidate.n, CI: ev.limits(alpha / 2), evidence: ev}
 	oneSided := ev.limits(alpha)
 	out.Lower, out.Upper, out.UpperWorstCase = oneSided.Lo, oneSided.Hi, oneSided.Hi
 	if missing > 0 {

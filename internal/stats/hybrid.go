@@ -10,10 +10,11 @@ import "math"
 // they are. Each of Lower and Upper is wrong with probability at most Alpha: the
 // betting part exactly, the final look as far as the envelope keeps its level.
 //
-// Everything refers to the moment of the decision: queries after StoppedAt are
-// not looked at, so that what was in flight when the run stopped cannot turn
-// the verdict. Clusters counts steps in a run that stopped or goes on, and
-// complete pairs (for a rate, queries with a valid sample) after a final look.
+// All steps that were consumed are looked at, those after StoppedAt as well:
+// betting may be looked at as long as one likes, several comparisons of one run
+// reach their ends at different steps, and their correction for each other needs
+// the evidence of all. Clusters counts steps without a final look, and complete
+// pairs (for a rate, queries with a valid sample) with one.
 type Hybrid struct {
 	Bounds
 	// Threshold is the one that the run was decided against, and Alpha the
@@ -27,16 +28,16 @@ type Hybrid struct {
 	// Steps is the number of queries consumed that are steps: something was
 	// planned in each condition needed.
 	Steps int
-	// StoppedAt is the step at which betting alone decided, 0 if it never did,
-	// and Early what it decided, INCONCLUSIVE if it never did.
+	// StoppedAt is the step at which betting alone first decided, 0 if it never
+	// did, and Early what it decided then, INCONCLUSIVE if it never did.
 	StoppedAt int
 	Early     Verdict
 	// Sequence is the confidence sequence at error Alpha/2 on each side, over the
-	// steps from the minimum number of queries up to the decision. It counts
-	// missing samples against each side.
+	// steps from the minimum number of queries on. It counts missing samples
+	// against each side.
 	Sequence Interval
 	// Final is the final look at error Alpha/2; nil unless the whole plan was
-	// consumed without an early stop.
+	// consumed.
 	Final *Bounds
 }
 
@@ -52,8 +53,7 @@ type looked struct {
 // planned queries, so that the final look may be taken. tau is the threshold in
 // (-1, 1), alpha the one-sided error in (0, 0.5] of the whole design, and before
 // minClusters steps nothing is looked at. The verdict is
-// Decide(h.Bounds, tau, minClusters): that of a Monitor at alpha/2 if it stopped,
-// else that of EstimateGap at alpha/2.
+// Decide(h.Bounds, tau, minClusters).
 //
 // The cost is linear in the number of queries. The error is an *InputError.
 // Sources: Waudby-Smith & Ramdas 2024 for betting, Ville 1939 for its error, and
@@ -114,20 +114,14 @@ func newHybrid(config MonitorConfig, alpha float64, steps []Step, complete bool,
 		if _, err := monitor.Observe(s); err != nil {
 			return Hybrid{}, err
 		}
-		if monitor.Stopped() > 0 {
-			break
-		}
 	}
 	h := Hybrid{
 		Threshold: config.Threshold, Alpha: alpha,
 		Steps: len(steps), StoppedAt: monitor.Stopped(), Early: monitor.Verdict(),
 	}
 	h.Clusters = h.Steps
-	if h.StoppedAt > 0 {
-		h.Clusters = h.StoppedAt
-	}
-	h.bet(monitor.config, steps[:monitor.Steps()])
-	if complete && h.StoppedAt == 0 {
+	h.bet(monitor.config, steps)
+	if complete {
 		last, err := final()
 		if err != nil {
 			return Hybrid{}, err
@@ -138,7 +132,7 @@ func newHybrid(config MonitorConfig, alpha float64, steps []Step, complete bool,
 	return h, nil
 }
 
-// bet fills in what the steps up to the decision support.
+// bet fills in what the steps support.
 func (h *Hybrid) bet(config MonitorConfig, steps []Step) {
 	up := betting{values: make([]float64, len(steps)), from: config.MinClusters, mix: newBettors(config.BetFractions)}
 	down := betting{values: make([]float64, len(steps)), from: config.MinClusters, mix: up.mix}
@@ -155,11 +149,11 @@ func (h *Hybrid) bet(config MonitorConfig, steps []Step) {
 		lo, hi = -down.bound(needed), up.bound(needed)
 	}
 	h.Sequence = Interval{Lo: config.Quantity.natural(lo), Hi: config.Quantity.natural(hi)}
-	h.PPass = 2 / math.Max(1, up.peak(tau, math.Inf(1)))
-	h.PBlock = 2 / math.Max(1, down.peak(-tau, math.Inf(1)))
+	forPass, forBlock := up.peak(tau, math.Inf(1)), down.peak(-tau, math.Inf(1))
+	h.PPass, h.PBlock = 2/math.Max(1, forPass), 2/math.Max(1, forBlock)
 	// Rounding must not part the bounds from the verdict.
-	h.Sequence.Hi, h.PPass = agree(h.Early == Pass, h.Sequence.Hi, h.Threshold, h.PPass, h.Alpha)
-	mirrored, p := agree(h.Early == Block, -h.Sequence.Lo, -h.Threshold, h.PBlock, h.Alpha)
+	h.Sequence.Hi, h.PPass = agree(forPass >= needed, h.Sequence.Hi, h.Threshold, h.PPass, h.Alpha)
+	mirrored, p := agree(forBlock >= needed, -h.Sequence.Lo, -h.Threshold, h.PBlock, h.Alpha)
 	h.Sequence.Lo, h.PBlock = -mirrored, p
 	h.Lower, h.Upper, h.UpperWorstCase = h.Sequence.Lo, h.Sequence.Hi, h.Sequence.Hi
 }

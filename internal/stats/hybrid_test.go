@@ -48,7 +48,7 @@ func TestHybridGap(t *testing.T) {
 			require.Equal(t, tt.stopped, h.StoppedAt)
 			require.Equal(t, len(tt.ordered), h.Steps)
 			require.Equal(t, tt.decision, Decide(h.Bounds, tau, tt.minimum))
-			require.Equal(t, tt.complete && tt.stopped == 0, h.Final != nil)
+			require.Equal(t, tt.complete, h.Final != nil)
 		})
 	}
 }
@@ -108,7 +108,7 @@ func drawOrdered(t *rapid.T) (pairs []Pair, tau, alpha float64, minimum int) {
 }
 
 // replay is the hybrid design written out with the public parts.
-func replay(t *rapid.T, pairs []Pair, complete bool, tau, alpha float64, minimum int) (verdict Verdict, stopped int, running Interval) {
+func replay(t *rapid.T, pairs []Pair, tau, alpha float64, minimum int) (verdict Verdict, stopped int, running Interval) {
 	config := MonitorConfig{Threshold: tau, Alpha: alpha / 2, MinClusters: minimum}
 	monitor := mustMonitor(t, config)
 	sequence, err := NewConfidenceSequence(config)
@@ -119,30 +119,34 @@ func replay(t *rapid.T, pairs []Pair, complete bool, tau, alpha float64, minimum
 			continue
 		}
 		require.NoError(t, sequence.Observe(s))
-		if verdict, err := monitor.Observe(s); verdict != Inconclusive {
-			require.NoError(t, err)
-			return verdict, monitor.Stopped(), sequence.Running()
-		}
+		_, err := monitor.Observe(s)
+		require.NoError(t, err)
 	}
-	if !complete {
-		return Inconclusive, 0, sequence.Running()
-	}
-	return Decide(mustGap(t, pairs, alpha/2).Bounds(), tau, minimum).Verdict, 0, sequence.Running()
+	return monitor.Verdict(), monitor.Stopped(), sequence.Running()
 }
 
 func TestHybridDecidesLikeTheMonitorAndTheFinalLook(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pairs, tau, alpha, minimum := drawOrdered(t)
-		complete := rapid.Bool().Draw(t, "complete")
-		h := mustHybrid(t, pairs, complete, tau, alpha, minimum)
-		verdict, stopped, running := replay(t, pairs, complete, tau, alpha, minimum)
-		require.Equal(t, verdict, Decide(h.Bounds, tau, minimum).Verdict)
+		verdict, stopped, running := replay(t, pairs, tau, alpha, minimum)
+		h := mustHybrid(t, pairs, false, tau, alpha, minimum)
 		require.Equal(t, stopped, h.StoppedAt)
-		if minimum <= 1 && running.Lo <= running.Hi {
+		require.Equal(t, verdict, h.Early)
+		whole := mustHybrid(t, pairs, true, tau, alpha, minimum)
+		last := Decide(mustGap(t, pairs, alpha/2).Bounds(), tau, minimum).Verdict
+		consistent := running.Lo <= running.Hi
+		if consistent {
+			require.Equal(t, verdict, Decide(h.Bounds, tau, minimum).Verdict)
+		}
+		if minimum <= 1 && consistent {
 			require.InDelta(t, running.Lo, h.Sequence.Lo, 1e-9)
 			require.InDelta(t, running.Hi, h.Sequence.Hi, 1e-9)
 		}
+		if verdict == Inconclusive {
+			require.Equal(t, last, Decide(whole.Bounds, tau, minimum).Verdict)
+		}
 		requireFinite(t, h)
+		requireFinite(t, whole)
 	})
 }
 
@@ -186,7 +190,7 @@ func TestHybridChangesSignWhenConditionsAreSwapped(t *testing.T) {
 	})
 }
 
-func TestHybridDependsOnNothingButTheOrderUpToTheStop(t *testing.T) {
+func TestHybridDependsOnNothingButTheOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pairs, tau, alpha, minimum := drawOrdered(t)
 		h := mustHybrid(t, pairs, true, tau, alpha, minimum)
@@ -199,17 +203,20 @@ func TestHybridDependsOnNothingButTheOrderUpToTheStop(t *testing.T) {
 		rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1)).Shuffle(len(shuffled), func(i, j int) {
 			shuffled[i], shuffled[j] = shuffled[j], shuffled[i]
 		})
-		if h.StoppedAt == 0 {
-			if other := mustHybrid(t, shuffled, true, tau, alpha, minimum); other.StoppedAt == 0 {
-				require.InDelta(t, h.Final.Upper, other.Final.Upper, 1e-9, "the final look knows no order")
-				require.InDelta(t, h.Final.Lower, other.Final.Lower, 1e-9)
-			}
-			return
-		}
-		late := mustHybrid(t, append(append([]Pair(nil), pairs...), pairsOf(30, asked(1, 0, 1))...), true, tau, alpha, minimum)
-		require.Equal(t, h.Bounds, late.Bounds, "queries after the stop do not matter")
-		require.Equal(t, h.PPass, late.PPass)
+		other := mustHybrid(t, shuffled, true, tau, alpha, minimum)
+		require.InDelta(t, h.Final.Upper, other.Final.Upper, 1e-9, "the final look knows no order")
+		require.InDelta(t, h.Final.Lower, other.Final.Lower, 1e-9)
 	})
+}
+
+func TestHybridEvidenceGrowsPastTheStop(t *testing.T) {
+	// A correction for several comparisons asks for more than the level at which
+	// a single one stops.
+	h := mustHybrid(t, pairsOf(12, asked(3, 0, 3)), false, 0.05, 0.05, 1)
+	more := mustHybrid(t, pairsOf(40, asked(3, 0, 3)), false, 0.05, 0.05, 1)
+	require.Equal(t, h.StoppedAt, more.StoppedAt)
+	require.Less(t, more.PBlock, h.PBlock/1000)
+	require.Greater(t, more.Lower, h.Lower)
 }
 
 func BenchmarkHybridGap(b *testing.B) {

@@ -106,7 +106,10 @@ func (d Design) Plan() (SamplePlan, error) {
 		DesignEffect:      1 + float64(d.Repeats-1)*d.TrainingICC,
 	}
 	if d.TrainingICC > 0 {
-		out.OptimalRepeats = some(math.Sqrt(d.QueryCost / d.SampleCost * (1 - d.TrainingICC) / d.TrainingICC))
+		// A correlation next to zero has no optimum that a number could hold.
+		if k := math.Sqrt(d.QueryCost / d.SampleCost * (1 - d.TrainingICC) / d.TrainingICC); !math.IsInf(k, 0) {
+			out.OptimalRepeats = &k
+		}
 	}
 	if d.Threshold > 0 {
 		out.QueriesZeroEvents = wholeQueries(math.Log(d.Alpha) / math.Log1p(-d.Threshold))
