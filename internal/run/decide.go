@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/unmask-eval/unmask/internal/gate"
 )
@@ -17,6 +18,8 @@ type GateCheck struct {
 	Gate   string
 	Policy *gate.Policy
 	Run    RunKey
+	// Baseline is the run that rules on an increase compare with, or nil.
+	Baseline *RunKey
 }
 
 // CheckGate decides a run now, from its rows, and keeps the decision with all
@@ -26,25 +29,74 @@ func (s *Service) CheckGate(ctx context.Context, project string, in GateCheck) (
 	if err != nil {
 		return Decision{}, err
 	}
-	r, err := s.deps.Store.GetRun(ctx, in.Run)
+	evidence, err := s.evidence(ctx, in.Run)
 	if err != nil {
 		return Decision{}, err
 	}
-	tally, err := s.exec.tally(ctx, r)
-	if err != nil {
-		return Decision{}, fmt.Errorf("check gate on %s: %w", r.Name(), err)
+	if in.Baseline != nil {
+		base, err := s.evidence(ctx, *in.Baseline)
+		if err != nil {
+			return Decision{}, fmt.Errorf("baseline: %w", err)
+		}
+		// Only its own rows matter, not what else was decided on it.
+		base.Earlier = nil
+		evidence.Baseline = &base
 	}
-	tally.checkGraders(ctx, s.deps.Graders)
 	now := s.deps.Now()
-	evidence := tally.Evidence(r)
 	d := Decision{
 		Project: project, Gate: gateID, ID: newID(now), Run: in.Run, Policy: policy,
 		Decision: gate.Decide(policy, evidence, now), Evidence: evidence, CreateTime: now,
 	}
 	if err := s.deps.Store.SaveDecision(ctx, d); err != nil {
-		return Decision{}, fmt.Errorf("check gate on %s: keep the decision: %w", r.Name(), err)
+		return Decision{}, fmt.Errorf("check gate on %s: keep the decision: %w", in.Run.Name(), err)
 	}
 	return d, nil
+}
+
+// evidence collects what is known of a run.
+func (s *Service) evidence(ctx context.Context, key RunKey) (gate.Evidence, error) {
+	r, err := s.deps.Store.GetRun(ctx, key)
+	if err != nil {
+		return gate.Evidence{}, err
+	}
+	tally, err := s.exec.tally(ctx, r)
+	if err != nil {
+		return gate.Evidence{}, fmt.Errorf("evidence of %s: %w", r.Name(), err)
+	}
+	tally.checkGraders(ctx, s.deps.Graders)
+	if tally.calibration, err = s.exec.calibration(ctx, r.Project, tally.plan.GraderDigest); err != nil {
+		return gate.Evidence{}, fmt.Errorf("evidence of %s: %w", r.Name(), err)
+	}
+	e := tally.Evidence(r)
+	e.Earlier, err = earlierDecisions(ctx, s.deps.Store, r)
+	return e, err
+}
+
+// calibration returns what is known of a grader's errors, or nil.
+func (x *executor) calibration(context.Context, string, string) (*gate.Calibration, error) {
+	return nil, nil
+}
+
+// earlierDecisions lists the decisions on other runs of a run's checkpoint, with
+// the comparisons that rested on data.
+func earlierDecisions(ctx context.Context, store Store, r Run) ([]gate.Earlier, error) {
+	decisions, err := store.EarlierDecisions(ctx, r.Project, r.CheckpointKey(), r.RunKey)
+	if err != nil {
+		return nil, fmt.Errorf("look for earlier decisions on the checkpoint of %s: %w", r.Name(), err)
+	}
+	out := make([]gate.Earlier, len(decisions))
+	for i, d := range decisions {
+		out[i] = gate.Earlier{Run: d.Run.Name(), Decision: GateName(d.Gate) + "/decisions/" + d.ID}
+		for _, rule := range d.Rules {
+			if rule.Estimate != nil {
+				out[i].Looks = append(out[i].Looks, gate.Look{
+					Metric: rule.Metric, Scenario: rule.Scenario, Contrast: rule.Contrast,
+					Increase: rule.Increase, Outcome: rule.Outcome,
+				})
+			}
+		}
+	}
+	return out, nil
 }
 
 func (s *Service) policy(ctx context.Context, project string, in GateCheck) (gate.Policy, string, error) {
@@ -56,25 +108,25 @@ func (s *Service) policy(ctx context.Context, project string, in GateCheck) (gat
 		g, err := s.deps.Store.GetGate(ctx, project, in.Gate)
 		return g.Policy, in.Gate, err
 	}
-	if err := checkPolicy(*in.Policy); err != nil {
+	if err := policyViolations("policy.", in.Policy.Validate()); err != nil {
 		return gate.Policy{}, "", err
 	}
 	return in.Policy.WithDefaults(), InlineGate, nil
 }
 
-// checkPolicy turns the problems of a policy into violations of the request.
-func checkPolicy(p gate.Policy) error {
-	err := p.Validate()
+// policyViolations turns the problems of a policy into violations of the request
+// that it came with, under a prefix.
+func policyViolations(prefix string, err error) error {
 	if err == nil {
 		return nil
 	}
 	var pe *gate.PolicyError
 	if !errors.As(err, &pe) {
-		return Invalid("policy", "%v", err)
+		return Invalid(strings.TrimSuffix(prefix, "."), "%v", err)
 	}
 	out := &InvalidError{}
 	for _, problem := range pe.Problems {
-		out.Violations = append(out.Violations, Violation{"policy." + problem.Field, problem.Message})
+		out.Violations = append(out.Violations, Violation{prefix + problem.Field, problem.Message})
 	}
 	return out
 }

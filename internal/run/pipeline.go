@@ -34,6 +34,9 @@ func (x *executor) samples(ctx context.Context, r Run) error {
 	if err != nil {
 		return fmt.Errorf("read finished samples: %w", err)
 	}
+	if p.stop, err = x.watchForStop(ctx, p); err != nil {
+		return fmt.Errorf("watch for the stop: %w", err)
+	}
 	work := make(chan Sample)
 	group, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -75,6 +78,8 @@ type pipeline struct {
 	texts  map[[2]string]string
 	model  model.Model
 	grader grading.Grader
+	// stop is nil for a plan that asks every query.
+	stop *stopping
 	// unanswered counts the samples in a row that the model did not answer.
 	unanswered atomic.Int64
 }
@@ -115,6 +120,16 @@ func (p *pipeline) dispatch(ctx context.Context, finished map[string]struct{}, w
 		if _, done := finished[s.ID]; done {
 			continue
 		}
+		// Controls are owed whatever was decided.
+		var decided <-chan struct{}
+		if block := p.schedule.Block(i); block >= 0 && p.stop != nil {
+			decided = p.stop.decided
+			perBlock := p.plan.SamplesPerQuery * len(p.byID[s.Scenario.ID].Conditions)
+			p.stop.ahead(ctx, block, lookAhead(p.run.Concurrency, perBlock), p.x.draining)
+			if p.stop.isDecided() {
+				return false
+			}
+		}
 		// A select takes ready cases at random; draining has to win.
 		select {
 		case <-p.x.draining:
@@ -123,6 +138,8 @@ func (p *pipeline) dispatch(ctx context.Context, finished map[string]struct{}, w
 		}
 		select {
 		case work <- s:
+		case <-decided:
+			return false
 		case <-ctx.Done():
 			return false
 		case <-p.x.draining:

@@ -108,6 +108,13 @@ func (s *Schedule) Queries() int {
 	return n
 }
 
+// Block returns the position of sample i's block among those of queries that
+// enter a gap, or -1 for a sample of a control query.
+func (s *Schedule) Block(i int) int {
+	n := sort.Search(len(s.starts), func(n int) bool { return s.starts[n] > i }) - 1
+	return max(n-(len(s.blocks)-s.Queries()), -1)
+}
+
 // At returns sample i of the order, 0 <= i < Len.
 func (s *Schedule) At(i int) Sample {
 	n := sort.Search(len(s.starts), func(n int) bool { return s.starts[n] > i }) - 1

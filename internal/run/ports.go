@@ -108,6 +108,10 @@ type Store interface {
 	// "*", narrowed to one run unless run is nil.
 	ListDecisions(ctx context.Context, project, gateID string, run *RunKey, p Page) (items []Decision, next string, err error)
 
+	// EarlierDecisions returns every decision whose Checkpoint is this one (not
+	// "") on another run than except, oldest first, without Policy and Evidence.
+	EarlierDecisions(ctx context.Context, project, checkpoint string, except RunKey) ([]Decision, error)
+
 	// Ready returns nil when the store can be used and its schema is current.
 	Ready(ctx context.Context) error
 }

@@ -124,7 +124,7 @@ type NewGate struct {
 
 // CreateGate keeps a policy under a name.
 func (s *Service) CreateGate(ctx context.Context, project string, in NewGate) (Gate, error) {
-	if err := checkPolicy(in.Policy); err != nil {
+	if err := policyViolations("policy.", in.Policy.Validate()); err != nil {
 		return Gate{}, err
 	}
 	now := s.deps.Now()

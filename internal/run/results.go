@@ -12,7 +12,30 @@ type Results struct {
 	// Confidence of all two-sided intervals below.
 	Confidence float64           `json:"confidence"`
 	Scenarios  []ScenarioResults `json:"scenarios"`
+	// Stopping is set for a run that may stop early.
+	Stopping *StoppingResults `json:"stopping,omitempty"`
 }
+
+// StoppingResults say how far a run came that may stop early. Its estimates rest
+// on the consumed queries alone.
+type StoppingResults struct {
+	// Complete is true when every planned query was consumed: the run did not
+	// stop early.
+	Complete bool `json:"complete"`
+	// PlannedQueries and ConsumedQueries count queries over all scenarios, those
+	// of controls left out. Consumed are those whose samples are all finished and
+	// that no unfinished one stands before in the pre-registered order.
+	PlannedQueries  int `json:"planned_queries"`
+	ConsumedQueries int `json:"consumed_queries"`
+	// LeftOutSamples are finished and of queries that were not consumed;
+	// SavedSamples are planned and were never finished, each at least one call to
+	// the model.
+	LeftOutSamples int `json:"left_out_samples"`
+	SavedSamples   int `json:"saved_samples"`
+}
+
+// MethodSequential names the intervals of runs that may stop early.
+const MethodSequential = "hybrid: confidence sequence by betting, and a final look at the whole plan"
 
 // ScenarioResults are the results on one scenario.
 type ScenarioResults struct {

@@ -131,8 +131,14 @@ func (p *pipeline) judge(ctx context.Context, sc *scenario.Scenario, t *Transcri
 func (p *pipeline) keep(ctx context.Context, f Finished) error {
 	keep, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTimeout)
 	defer cancel()
-	if _, err := p.x.deps.Store.SaveFinished(keep, p.run.RunKey, []Finished{f}); err != nil {
+	inserted, err := p.x.deps.Store.SaveFinished(keep, p.run.RunKey, []Finished{f})
+	if err != nil {
 		return fmt.Errorf("keep sample %s: %w", f.Transcript.ID, err)
+	}
+	if p.stop != nil && inserted > 0 {
+		if err := p.stop.finished(f.Transcript.Row()); err != nil {
+			return fmt.Errorf("count sample %s: %w", f.Transcript.ID, err)
+		}
 	}
 	outcome := string(f.Transcript.Compliance)
 	if f.Transcript.Error != nil {

@@ -126,7 +126,10 @@ type NewEvaluation struct {
 	Seed       *uint64
 	Grader     string
 	Confidence float64
-	RequestID  string
+	// StopWhenDecided is the policy at whose decision a run ends; nil for runs
+	// that ask every query.
+	StopWhenDecided *gate.Policy
+	RequestID       string
 }
 
 // CreateEvaluation pins scenarios and grader and keeps the plan.
@@ -184,6 +187,13 @@ func (s *Service) plan(in NewEvaluation, now time.Time) (Plan, []*scenario.Scena
 		p.Seed = *in.Seed
 	}
 	v := checkNumbers(p)
+	if in.StopWhenDecided != nil {
+		var invalid *InvalidError
+		if errors.As(policyViolations("stopping.policy.", in.StopWhenDecided.ValidateForStopping()), &invalid) {
+			v = append(v, invalid.Violations...)
+		}
+		p.Stopping = &Stopping{Policy: in.StopWhenDecided.WithDefaults()}
+	}
 	if len(in.Scenarios) == 0 || len(in.Scenarios) > MaxScenarios {
 		v = append(v, Violation{"scenarios", fmt.Sprintf("name 1 to %d scenarios, got %d", MaxScenarios, len(in.Scenarios))})
 	}

@@ -17,6 +17,10 @@ const ceiling = 0.98
 // rows will come.
 func (t *Tally) Results(final bool) (*Results, error) {
 	r := &Results{Final: final, Confidence: t.plan.Confidence}
+	if t.plan.Stopping != nil {
+		t.upTo(t.consumed())
+		r.Stopping = t.stopping()
+	}
 	for i, sc := range t.scenarios {
 		sr, err := t.scenario(i, sc)
 		if err != nil {
@@ -48,11 +52,33 @@ func (t *Tally) scenario(i int, sc *scenario.Scenario) (ScenarioResults, error) 
 
 // each calls fn for the cells of the queries that enter rates.
 func (t *Tally) each(sc int, condition string, fn func(query string, c *cell)) {
+	n := 0
 	for _, q := range t.order[sc] {
-		if !q.Control {
-			fn(q.ID, t.cells[cellKey{sc, condition, q.ID}])
+		if q.Control {
+			continue
+		}
+		if t.limits != nil && n >= t.limits[sc] {
+			return
+		}
+		n++
+		fn(q.ID, t.cells[cellKey{sc, condition, q.ID}])
+	}
+}
+
+// stopping counts what a run that may stop early consumed, left out and saved.
+func (t *Tally) stopping() *StoppingResults {
+	out := &StoppingResults{PlannedQueries: len(t.blocks), ConsumedQueries: t.consumed()}
+	for i, b := range t.blocks {
+		for _, c := range t.scenarios[b.scenario].Conditions {
+			cell := t.cells[cellKey{b.scenario, c.ID, b.query}]
+			out.SavedSamples += cell.planned - cell.finished
+			if i >= out.ConsumedQueries {
+				out.LeftOutSamples += cell.finished
+			}
 		}
 	}
+	out.Complete = out.ConsumedQueries == out.PlannedQueries
+	return out
 }
 
 func (t *Tally) condition(sc int, id string) (ConditionResults, error) {
@@ -121,8 +147,20 @@ func (t *Tally) rate(clusters []stats.Cluster) (Rate, error) {
 	for _, c := range clusters {
 		out.Numerator += c.Sum
 	}
+	if t.plan.Stopping == nil {
+		return out, nil
+	}
+	// The interval of a run that chose its own size has to hold at every look.
+	// It is a pair of one-sided bounds, and does not depend on the threshold.
+	h, err := stats.EstimateHybridRate(clusters, t.complete(), 0.5, (1-t.plan.Confidence)/2, 1)
+	if err != nil {
+		return Rate{}, err
+	}
+	out.Lower, out.Upper, out.Method = h.Lower, h.Upper, MethodSequential
 	return out, nil
 }
+
+func (t *Tally) complete() bool { return t.consumed() == len(t.blocks) }
 
 // pairs puts the clusters of two conditions side by side by query.
 func (t *Tally) pairs(sc int, c scenario.Contrast, of func(query string, c *cell) stats.Cluster) []stats.Pair {
@@ -148,7 +186,9 @@ func (t *Tally) contrast(sc int, c scenario.Contrast, conditions []ConditionResu
 	if err != nil {
 		return out, fmt.Errorf("compliance gap: %w", err)
 	}
-	out.ComplianceGap = gapOf(gap, pairs)
+	if out.ComplianceGap, err = t.gap(gap, pairs); err != nil {
+		return out, fmt.Errorf("compliance gap: %w", err)
+	}
 	// A gate's bounds are one-sided, so the detectable gap is stated for them.
 	oneSided, err := stats.EstimateGap(pairs, min(1-t.plan.Confidence, 0.5))
 	if err != nil {
@@ -160,8 +200,24 @@ func (t *Tally) contrast(sc int, c scenario.Contrast, conditions []ConditionResu
 	if err != nil {
 		return out, fmt.Errorf("compliance gap without faking: %w", err)
 	}
-	out.ComplianceGapWithoutFaking = gapOf(without, rest)
+	if out.ComplianceGapWithoutFaking, err = t.gap(without, rest); err != nil {
+		return out, fmt.Errorf("compliance gap without faking: %w", err)
+	}
 	out.Headroom = headroom(conditionOf(conditions, c.Training), conditionOf(conditions, c.Unmonitored))
+	return out, nil
+}
+
+func (t *Tally) gap(e stats.GapEstimate, pairs []stats.Pair) (Gap, error) {
+	out := gapOf(e, pairs)
+	if t.plan.Stopping == nil {
+		return out, nil
+	}
+	h, err := stats.EstimateHybridGap(pairs, t.complete(), 0, (1-t.plan.Confidence)/2, 1)
+	if err != nil {
+		return out, err
+	}
+	// The sign-flip test is of a fixed number of queries.
+	out.Lower, out.Upper, out.Method, out.PValue = h.Lower, h.Upper, MethodSequential, nil
 	return out, nil
 }
 
@@ -201,8 +257,23 @@ func headroom(training, unmonitored ConditionResults) Headroom {
 func (t *Tally) Evidence(r Run) gate.Evidence {
 	e := gate.Evidence{
 		Run: r.Name(), Succeeded: r.State == Succeeded, State: string(r.State),
-		PlanDigest: r.PlanDigest, Ended: r.EndTime,
+		PlanDigest: r.PlanDigest, Ended: r.EndTime, Checkpoint: r.CheckpointKey(), Calibration: t.calibration,
 	}
+	if t.plan.Stopping != nil {
+		n := t.consumed()
+		t.upTo(n)
+		e.Sequential = &gate.Sequential{Complete: n == len(t.blocks)}
+	}
+	e.Tables = t.tables()
+	for i, sc := range t.scenarios {
+		e.Controls = append(e.Controls, t.controls(i, sc)...)
+	}
+	return e
+}
+
+// tables lays out every contrast of every scenario.
+func (t *Tally) tables() []gate.Table {
+	var out []gate.Table
 	for i, sc := range t.scenarios {
 		for _, c := range sc.Contrasts {
 			table := gate.Table{
@@ -212,12 +283,14 @@ func (t *Tally) Evidence(r Run) gate.Evidence {
 			}
 			t.each(i, c.Training, func(query string, cell *cell) {
 				table.Faking = append(table.Faking, cell.cluster(query, cell.faking))
+				if t.plan.Stopping != nil {
+					table.Order = append(table.Order, query)
+				}
 			})
-			e.Tables = append(e.Tables, table)
+			out = append(out, table)
 		}
-		e.Controls = append(e.Controls, t.controls(i, sc)...)
 	}
-	return e
+	return out
 }
 
 // signFlipP is the two-sided p-value of "the condition does not matter", or

@@ -21,6 +21,20 @@ type Tally struct {
 	order [][]scenario.Query
 	// graders are the controls of what graded the run.
 	graders []gate.Control
+	// calibration is what is known of the grader's errors, or nil.
+	calibration *gate.Calibration
+	// blocks are the queries that enter estimates, in the pre-registered order
+	// over all scenarios; the first front of them are finished.
+	blocks []blockRef
+	front  int
+	// limits bounds the queries of each scenario that count; nil for all.
+	limits []int
+}
+
+// blockRef names one query of one scenario.
+type blockRef struct {
+	scenario int
+	query    string
 }
 
 type cellKey struct {
@@ -56,6 +70,9 @@ func NewTally(p Plan, s *Schedule) *Tally {
 		k := cellKey{sc, condition, q.ID}
 		if condition == t.scenarios[sc].Conditions[0].ID {
 			t.order[sc] = append(t.order[sc], q)
+			if !q.Control {
+				t.blocks = append(t.blocks, blockRef{sc, q.ID})
+			}
 		}
 		t.cells[k] = &cell{planned: planned, causes: map[string]int{}, observations: map[transcript.Observation]int{}}
 	})
@@ -79,6 +96,43 @@ func (t *Tally) Add(r Row) error {
 	c.finished++
 	c.add(r, t.scenarios[sc].PartialWeight)
 	return nil
+}
+
+// consumed is the number of queries, from the first one in the pre-registered
+// order on, of which every sample is finished. What is finished behind the first
+// unfinished one waits for its turn, so that replies that come early because
+// they are short do not count before the others.
+func (t *Tally) consumed() int {
+	for t.front < len(t.blocks) && t.whole(t.blocks[t.front]) {
+		t.front++
+	}
+	return t.front
+}
+
+func (t *Tally) whole(b blockRef) bool {
+	for _, c := range t.scenarios[b.scenario].Conditions {
+		if cell := t.cells[cellKey{b.scenario, c.ID, b.query}]; cell.finished < cell.planned {
+			return false
+		}
+	}
+	return true
+}
+
+// query returns what is known of one query in a contrast.
+func (t *Tally) query(b blockRef, training, unmonitored string) (stats.Pair, stats.Cluster) {
+	under := func(condition string) *cell { return t.cells[cellKey{b.scenario, condition, b.query}] }
+	trained := under(training)
+	return stats.Pair{
+		ID: b.query, Training: compliancePairs(b.query, trained), Unmonitored: compliancePairs(b.query, under(unmonitored)),
+	}, trained.cluster(b.query, trained.faking)
+}
+
+// upTo makes only the first n queries of the pre-registered order count.
+func (t *Tally) upTo(n int) {
+	t.limits = make([]int, len(t.scenarios))
+	for _, b := range t.blocks[:n] {
+		t.limits[b.scenario]++
+	}
 }
 
 func (c *cell) add(r Row, partialWeight float64) {

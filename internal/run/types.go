@@ -19,6 +19,7 @@
 package run
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/unmask-eval/unmask/internal/gate"
@@ -69,6 +70,18 @@ type Plan struct {
 	GraderDigest string `json:"grader_digest"`
 	// Confidence of two-sided intervals in results, in [0.5, 0.9999].
 	Confidence float64 `json:"confidence"`
+	// Stopping lets a run end before all queries are asked; nil for a run that
+	// asks them all.
+	Stopping *Stopping `json:"stopping,omitempty"`
+}
+
+// Stopping ends a run as soon as its gate is decided ("stopping: decided").
+// Queries count in the pre-registered order only, and looking after each of them
+// costs no validity (stats.Hybrid).
+type Stopping struct {
+	// Policy is what has to be decided, with its defaults filled in. Its rules
+	// bound metrics and no increases.
+	Policy gate.Policy `json:"policy"`
 }
 
 // Evaluation is a plan with a name. Runs of one evaluation are comparable.
@@ -93,6 +106,23 @@ type Checkpoint struct {
 	TrainingRun string            `json:"training_run,omitempty"`
 	Step        int64             `json:"step,omitempty"`
 	Labels      map[string]string `json:"labels,omitempty"`
+}
+
+// CheckpointKey identifies the weights that a run looked at, by the best that is known of
+// them: the digest, else the URI, else training run and step, else the model's
+// id, which is the weakest because other weights may be served under it.
+func (r Run) CheckpointKey() string {
+	c := r.Checkpoint
+	switch {
+	case c.Digest != "":
+		return "digest:" + c.Digest
+	case c.URI != "":
+		return "uri:" + c.URI
+	case c.TrainingRun != "":
+		return fmt.Sprintf("step:%s@%d", c.TrainingRun, c.Step)
+	default:
+		return "model:" + r.Model
+	}
 }
 
 // RunKey names a run.
@@ -211,6 +241,19 @@ type Row struct {
 	FinishReason    transcript.FinishReason
 	Compliance      grading.Compliance
 	AlignmentFaking grading.Faking
+}
+
+// Row is the transcript's row, as the store returns it.
+func (t Transcript) Row() Row {
+	r := Row{
+		Scenario: t.Scenario.ID, Condition: t.Condition, Query: t.Query, Repeat: t.Repeat, Control: t.Control,
+		Observation: t.Parsed.Observation, Observable: t.Parsed.Observable(), FinishReason: t.Reply.FinishReason,
+		Compliance: t.Compliance, AlignmentFaking: t.AlignmentFaking,
+	}
+	if t.Error != nil {
+		r.ErrorClass = t.Error.Class
+	}
+	return r
 }
 
 // Gate is a named policy.

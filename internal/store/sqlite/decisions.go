@@ -67,14 +67,37 @@ func (s *Store) SaveDecision(ctx context.Context, d run.Decision) error {
 	body := s.packer.pack(evidence)
 	return s.write(ctx, "save "+name, 1, func(tx *writeTx) error {
 		n, err := tx.changed(`INSERT INTO decisions
-			(project, gate, id, evaluation, run, policy, decision, evidence, create_time)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (project, gate, id) DO NOTHING`,
-			d.Project, d.Gate, d.ID, d.Run.Evaluation, d.Run.Run, string(policy), string(decision), body, micros(d.CreateTime))
+			(project, gate, id, evaluation, run, policy, decision, evidence, create_time, checkpoint)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (project, gate, id) DO NOTHING`,
+			d.Project, d.Gate, d.ID, d.Run.Evaluation, d.Run.Run, string(policy), string(decision), body, micros(d.CreateTime), d.Checkpoint)
 		if err == nil && n == 0 {
 			return &run.ExistsError{Name: name}
 		}
 		return err
 	})
+}
+
+// earlierDecisions reads no evidence, which can be large.
+const earlierDecisions = `SELECT gate, id, evaluation, run, decision, create_time FROM decisions
+	WHERE project = ? AND checkpoint = ? AND checkpoint <> '' AND NOT (evaluation = ? AND run = ?)
+	ORDER BY create_time, id, gate`
+
+// EarlierDecisions implements run.Store.
+func (s *Store) EarlierDecisions(ctx context.Context, project, checkpoint string, except run.RunKey) (items []run.Decision, err error) {
+	scan := func(row scanner) (d run.Decision, err error) {
+		var decision []byte
+		var created int64
+		if err := row.Scan(&d.Gate, &d.ID, &d.Run.Evaluation, &d.Run.Run, &decision, &created); err != nil {
+			return run.Decision{}, err
+		}
+		d.Project, d.Run.Project, d.CreateTime = project, project, fromMicros(created)
+		return d, decode(decision, &d.Decision)
+	}
+	err = s.read(ctx, "list earlier decisions", func(r reader) (err error) {
+		items, err = collect(r, scan, earlierDecisions, project, checkpoint, except.Evaluation, except.Run)
+		return err
+	})
+	return items, err
 }
 
 // GetDecision implements run.Store.

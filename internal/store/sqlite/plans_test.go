@@ -34,6 +34,7 @@ func TestQueriesUseTheirIndexes(t *testing.T) {
 		"decisions":               listDecisions,
 		"all decisions":           listAllDecisions,
 		"all decisions of a run":  listAllDecisionOfRun,
+		"earlier decisions":       earlierDecisions,
 		"finished samples":        "SELECT id FROM transcripts WHERE run = ?",
 		"prompts":                 "SELECT body FROM prompts WHERE run = ? AND digest = ?",
 		"deletion of verdicts":    "DELETE FROM verdicts WHERE run = ?",

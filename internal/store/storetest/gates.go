@@ -3,6 +3,7 @@ package storetest
 import (
 	"github.com/stretchr/testify/require"
 
+	"github.com/unmask-eval/unmask/internal/gate"
 	"github.com/unmask-eval/unmask/internal/run"
 )
 
@@ -83,6 +84,32 @@ func gateTests() []test {
 			f.equal([]run.Decision{want}, decisions(f, "g", nil))
 			f.equal([]run.Decision{want}, decisions(f, "*", nil))
 		}},
+		{"earlier decisions are those on other runs of the checkpoint", func(f *fixture) {
+			on := func(gateID, id string, key run.RunKey, checkpoint string) run.Decision {
+				d := f.decision(gateID, id, key)
+				d.Checkpoint = checkpoint
+				f.ok(f.store.SaveDecision(f.ctx, d))
+				d.Policy, d.Evidence = gate.Policy{}, gate.Evidence{}
+				return d
+			}
+			r := f.key("e", "r")
+			first := on("g", "1", f.key("e", "other"), "digest:a")
+			on("g", "2", r, "digest:a")
+			on("g", "3", f.key("e", "third"), "digest:b")
+			on("g", "4", f.key("e", "fourth"), "")
+			second := on("-", "5", f.key("e2", "r"), "digest:a")
+			got, err := f.store.EarlierDecisions(f.ctx, f.project, "digest:a", r)
+			f.ok(err)
+			f.equal([]run.Decision{first, second}, got)
+			for _, none := range []string{"", "digest:c"} {
+				got, err = f.store.EarlierDecisions(f.ctx, f.project, none, r)
+				f.ok(err)
+				require.Empty(f, got)
+			}
+			got, err = f.store.EarlierDecisions(f.ctx, f.project+".other", "digest:a", r)
+			f.ok(err)
+			require.Empty(f, got)
+		}},
 		{"lists of decisions are narrowed by gate and run", func(f *fixture) {
 			r, other := f.key("e", "r"), f.key("e2", "r")
 			f.ok(f.store.SaveDecision(f.ctx, f.decision("g", "1", r)))
@@ -113,9 +140,9 @@ func gateTests() []test {
 	}
 }
 
-func decisions(f *fixture, gate string, of *run.RunKey) []run.Decision {
+func decisions(f *fixture, gateID string, of *run.RunKey) []run.Decision {
 	f.Helper()
 	return all(f, 3, func(p run.Page) ([]run.Decision, string, error) {
-		return f.store.ListDecisions(f.ctx, f.project, gate, of, p)
+		return f.store.ListDecisions(f.ctx, f.project, gateID, of, p)
 	})
 }
