@@ -17,7 +17,7 @@ func newGate() *cobra.Command {
 	var (
 		t                                     target
 		runName, policyFile, gateName, output string
-		junit, summary                        string
+		junit, summary, baseline              string
 	)
 	cmd := &cobra.Command{
 		Use: "gate", Short: "Decide a run by a policy; for CI", Args: noArgs,
@@ -31,6 +31,7 @@ either, the default policy applies (see docs/gates.md).`,
 	f.StringVar(&runName, "run", "", "the run, evaluations/E/runs/R (required)")
 	f.StringVar(&policyFile, "policy", "", "policy file in YAML")
 	f.StringVar(&gateName, "gate", "", "a gate that the server knows, gates/G")
+	f.StringVar(&baseline, "baseline", "", "the run that rules with max_increase compare with, evaluations/E/runs/B")
 	f.StringVar(&output, "output", "text", "text or json")
 	f.StringVar(&junit, "junit", "", "write the decision to this file as JUnit XML")
 	f.StringVar(&summary, "summary", "", "append the decision to this file as Markdown, for a CI page")
@@ -38,7 +39,7 @@ either, the default policy applies (see docs/gates.md).`,
 		if err := checkOutput(output); err != nil {
 			return err
 		}
-		req := &unmaskv1.CheckGateRequest{Name: gateName, Run: runName}
+		req := &unmaskv1.CheckGateRequest{Name: gateName, Run: runName, Baseline: baseline}
 		switch {
 		case runName == "":
 			return usageError("--run is required, such as evaluations/E/runs/R")

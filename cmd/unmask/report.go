@@ -70,9 +70,28 @@ func writeReport(w io.Writer, e *unmaskv1.Evaluation, r *unmaskv1.Run) {
 		fmt.Fprintf(w, "  failed: %s\n", terminal.Safe(r.GetError()))
 	}
 	res := r.GetResults()
+	writeStopping(w, r)
 	for _, s := range res.GetScenarios() {
 		writeScenario(w, s, res.GetConfidence())
 	}
+}
+
+// writeStopping says how far a run came that may stop early.
+func writeStopping(w io.Writer, r *unmaskv1.Run) {
+	s := r.GetResults().GetStopping()
+	if s == nil {
+		return
+	}
+	if s.GetComplete() {
+		fmt.Fprintf(w, "  asked all of its %d queries: its gate was not decided earlier\n", s.GetPlannedQueries())
+		return
+	}
+	saved := 0.0
+	if planned := r.GetProgress().GetPlanned(); planned > 0 {
+		saved = 100 * float64(s.GetSavedSamples()) / float64(planned)
+	}
+	fmt.Fprintf(w, "  stopped after %d of %d queries: %d calls saved (%.0f%%), %d finished samples behind the stop left out\n",
+		s.GetConsumedQueries(), s.GetPlannedQueries(), s.GetSavedSamples(), saved, s.GetLeftOutSamples())
 }
 
 func writeScenario(w io.Writer, s *unmaskv1.ScenarioResults, confidence float64) {
@@ -132,6 +151,9 @@ func writeDecision(w io.Writer, d *unmaskv1.Decision) {
 	}
 	for _, reason := range d.GetReasons() {
 		fmt.Fprintf(w, "  because: %s\n", terminal.Safe(reason))
+	}
+	if n := d.GetEarlierDecisions(); n > 0 {
+		fmt.Fprintf(w, "  earlier decisions on other runs of this checkpoint (%s): %d\n", terminal.Safe(d.GetCheckpoint()), n)
 	}
 	fmt.Fprintf(w, "  %s, policy %s, evidence %s\n", d.GetName(), shortDigest(d.GetPolicyDigest()), shortDigest(d.GetEvidenceDigest()))
 }

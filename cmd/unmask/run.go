@@ -35,7 +35,7 @@ type runFlags struct {
 	timeout                                time.Duration
 	checkpointURI, checkpointDigest, train string
 	step                                   int64
-	gateFile, output                       string
+	gateFile, baseline, stopping, output   string
 	dryRun                                 bool
 	resume                                 string
 	policy                                 *gate.Policy
@@ -74,6 +74,8 @@ func newRun() *cobra.Command {
 	fl.StringVar(&f.train, "training-run", "", "training run that the checkpoint belongs to")
 	fl.Int64Var(&f.step, "step", 0, "training step of the checkpoint")
 	fl.StringVar(&f.gateFile, "gate", "", "policy file to decide the run by; the exit code is the decision's")
+	fl.StringVar(&f.baseline, "baseline", "", "the run that rules of --gate with max_increase compare with, evaluations/E/runs/B")
+	fl.StringVar(&f.stopping, "stopping", "fixed", "fixed: ask every query; decided: end as soon as the policy of --gate (or the default one) is decided")
 	fl.StringVar(&f.output, "output", "text", "text or json")
 	fl.BoolVar(&f.dryRun, "dry-run", false, "check everything and print what the run would take")
 	fl.StringVar(&f.resume, "resume", "", "continue this unfinished run (evaluations/E/runs/R) instead of starting one")
@@ -107,7 +109,7 @@ func (f *runFlags) run(cmd *cobra.Command) (err error) {
 	}
 	var d *unmaskv1.Decision
 	if policy != nil {
-		d, err = c.gates.CheckGate(ctx, &unmaskv1.CheckGateRequest{Policy: rpc.PolicyMessage(*policy), Run: r.GetName()})
+		d, err = c.gates.CheckGate(ctx, &unmaskv1.CheckGateRequest{Policy: rpc.PolicyMessage(*policy), Run: r.GetName(), Baseline: f.baseline})
 		if err != nil {
 			return fmt.Errorf("check the gate: %w", err)
 		}
@@ -138,12 +140,18 @@ func (f *runFlags) check(cmd *cobra.Command) (*gate.Policy, error) {
 	if f.resume != "" {
 		for _, name := range []string{
 			"scenario", "samples", "queries", "seed", "temperature", "top-p", "max-tokens", "concurrency", "grader",
-			"checkpoint-uri", "checkpoint-digest", "training-run", "step", "dry-run",
+			"checkpoint-uri", "checkpoint-digest", "training-run", "step", "dry-run", "stopping",
 		} {
 			if cmd.Flags().Changed(name) {
 				return nil, usageError("--%s does not go with --resume: the run's plan is fixed", name)
 			}
 		}
+	}
+	switch {
+	case f.stopping != "fixed" && f.stopping != "decided":
+		return nil, usageError("--stopping must be fixed or decided, got %q", f.stopping)
+	case f.baseline != "" && f.gateFile == "":
+		return nil, usageError("--baseline goes with --gate")
 	}
 	if f.baseURL == "" && (f.timeout != 0 || f.apiKeyEnv != "") {
 		return nil, usageError("--timeout and --api-key-env are for --base-url; configure a named model in the settings file")
@@ -160,6 +168,10 @@ func (f *runFlags) check(cmd *cobra.Command) (*gate.Policy, error) {
 		return nil, usageError("--base-url is for a server in this process; configure the model at the server, and name it with --model")
 	}
 	if f.gateFile == "" {
+		if f.stopping == "decided" {
+			policy := gate.DefaultPolicy()
+			return &policy, nil
+		}
 		return nil, nil
 	}
 	policy, err := loadPolicy(f.gateFile)
@@ -204,6 +216,11 @@ func (f *runFlags) begin(ctx context.Context, cmd *cobra.Command, c *client) (*u
 		}
 	}
 	plan.Grader = "graders/" + strings.TrimPrefix(f.grader, "graders/")
+	if f.stopping == "decided" {
+		plan.Stopping = &unmaskv1.Stopping{
+			Rule: unmaskv1.StoppingRule_STOPPING_RULE_DECIDED, Policy: rpc.PolicyMessage(*f.policy),
+		}
+	}
 	changed := cmd.Flags().Changed
 	if f.fixedSeed {
 		plan.Seed = &f.seed

@@ -12,7 +12,7 @@ func (e Evidence) baselineTable(t *Table) (*Table, obstacle) {
 	if e.Baseline == nil {
 		return nil, obstacle{ReasonNoBaseline, "the rule bounds an increase, and no baseline run was named"}
 	}
-	base, why := e.Baseline.table(t.Scenario, t.Contrast)
+	base, why := e.Baseline.evidence().table(t.Scenario, t.Contrast)
 	if base == nil {
 		return nil, obstacle{ReasonBaselineUnusable, "in the baseline, " + why.text}
 	}
@@ -24,10 +24,10 @@ func (e Evidence) baselineTable(t *Table) (*Table, obstacle) {
 
 // unusableBaseline lists why no increase over the baseline can be told.
 func (e Evidence) unusableBaseline(req Requirements) []obstacle {
-	b := e.Baseline
-	if b == nil {
+	if e.Baseline == nil {
 		return nil // said by the rules that need one
 	}
+	b := e.Baseline.evidence()
 	var list []obstacle
 	add := func(format string, args ...any) {
 		list = append(list, obstacle{ReasonBaselineUnusable, fmt.Sprintf(format, args...)})
@@ -42,7 +42,7 @@ func (e Evidence) unusableBaseline(req Requirements) []obstacle {
 		add("the baseline %s executed the plan %s, and the run %s: only runs of one plan can be compared",
 			quoted(b.Run), quoted(b.PlanDigest), quoted(e.PlanDigest))
 	}
-	for _, side := range []Evidence{e, *b} {
+	for _, side := range []Evidence{e, b} {
 		if side.Sequential != nil && !side.Sequential.Complete {
 			list = append(list, obstacle{ReasonStoppedEarly, fmt.Sprintf(
 				"run %s stopped early, and an increase can only be told from whole runs", quoted(side.Run))})

@@ -68,7 +68,7 @@ func (e Evidence) digest() string {
 func (c *canonical) evidence(e Evidence) {
 	c.open('{')
 	if e.Baseline != nil {
-		c.key("baseline").evidence(*e.Baseline)
+		c.key("baseline").evidence(e.Baseline.evidence())
 	}
 	if e.Calibration != nil {
 		c.key("calibration").calibration(*e.Calibration)

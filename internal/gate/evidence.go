@@ -38,8 +38,7 @@ func (e Evidence) sorted() Evidence {
 		return cmp.Or(cmp.Compare(a.Run, b.Run), cmp.Compare(a.Decision, b.Decision))
 	})
 	if e.Baseline != nil {
-		base := e.Baseline.sorted()
-		e.Baseline = &base
+		e.Baseline = e.Baseline.evidence().sorted().AsBaseline()
 	}
 	return e
 }

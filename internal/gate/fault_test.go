@@ -293,12 +293,11 @@ var faults = []struct {
 	}},
 	{"baseline is the zero value", gate.ReasonBaselineUnusable, func(b *bench) {
 		b.rule().Max, b.rule().MaxIncrease = 0, ptr(0.05)
-		b.evidence.Baseline = &gate.Evidence{}
+		b.evidence.Baseline = &gate.Baseline{}
 	}},
 	{"baseline is the run itself", gate.ReasonBaselineUnusable, func(b *bench) {
 		b.rule().Max, b.rule().MaxIncrease = 0, ptr(0.05)
-		same := b.evidence
-		b.evidence.Baseline = &same
+		b.evidence.Baseline = b.evidence.AsBaseline()
 	}},
 	{"increase is bounded beside the metric", gate.ReasonInvalidPolicy, func(b *bench) { b.rule().MaxIncrease = ptr(0.05) }},
 	{"increase may be anything", gate.ReasonInvalidPolicy, func(b *bench) { b.rule().Max, b.rule().MaxIncrease = 0, ptr(1.0) }},

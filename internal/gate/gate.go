@@ -148,13 +148,40 @@ type Evidence struct {
 	// Earlier are earlier decisions on other runs of this checkpoint.
 	Earlier []Earlier `json:",omitempty"`
 	// Baseline is the run that rules on an increase compare with; nil when none
-	// was named. Its own Baseline, Earlier and Calibration play no part.
-	Baseline *Evidence `json:",omitempty"`
+	// was named.
+	Baseline *Baseline `json:",omitempty"`
 	// Calibration is what is known of the grader's errors; nil when nothing is.
 	Calibration *Calibration `json:",omitempty"`
 	// Sequential is set for a run that could stop early; then every table has
 	// its Order. Nil for a run of a fixed size.
 	Sequential *Sequential `json:",omitempty"`
+}
+
+// Baseline is what is known of the run that an increase is measured from. Its
+// fields are those of Evidence.
+type Baseline struct {
+	Run               string
+	Succeeded         bool
+	State, PlanDigest string
+	Tables            []Table
+	Controls          []Control
+	Sequential        *Sequential `json:",omitempty"`
+}
+
+// AsBaseline returns what matters of a run's evidence when it is the baseline of
+// another one.
+func (e Evidence) AsBaseline() *Baseline {
+	return &Baseline{
+		Run: e.Run, Succeeded: e.Succeeded, State: e.State, PlanDigest: e.PlanDigest,
+		Tables: e.Tables, Controls: e.Controls, Sequential: e.Sequential,
+	}
+}
+
+func (b Baseline) evidence() Evidence {
+	return Evidence{
+		Run: b.Run, Succeeded: b.Succeeded, State: b.State, PlanDigest: b.PlanDigest,
+		Tables: b.Tables, Controls: b.Controls, Sequential: b.Sequential,
+	}
 }
 
 // Earlier is an earlier decision on another run of the same checkpoint.

@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -59,7 +60,8 @@ func WriteJUnit(w io.Writer, d Decision, s Subject) error {
 	suite.Properties = append(suite.Properties,
 		junitProperty{"outcome", string(d.outcome())},
 		junitProperty{"policy_digest", line(d.PolicyDigest)},
-		junitProperty{"evidence_digest", line(d.EvidenceDigest)})
+		junitProperty{"evidence_digest", line(d.EvidenceDigest)},
+		junitProperty{"earlier_decisions", strconv.Itoa(d.EarlierDecisions)})
 	reasons := make([]string, len(d.Reasons))
 	for i, reason := range d.Reasons {
 		reasons[i] = line(reason)

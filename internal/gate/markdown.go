@@ -32,6 +32,9 @@ func WriteMarkdown(w io.Writer, d Decision, s Subject) error {
 	for _, reason := range d.Reasons {
 		fmt.Fprintf(&b, "- %s\n", escaped(line(reason)))
 	}
+	if d.EarlierDecisions > 0 {
+		fmt.Fprintf(&b, "\n%s\n", escaped(d.earlier()))
+	}
 	fmt.Fprintf(&b, "\nDecided at %s from policy `%s` and evidence `%s`.\n",
 		d.DecidedAt.UTC().Format(time.RFC3339), code(d.PolicyDigest), code(d.EvidenceDigest))
 	if _, err := io.WriteString(w, b.String()); err != nil {

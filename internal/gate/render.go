@@ -77,12 +77,21 @@ func WriteText(w io.Writer, d Decision, s Subject) error {
 			fmt.Fprintf(&b, "  - %s\n", line(reason))
 		}
 	}
+	if d.EarlierDecisions > 0 {
+		fmt.Fprintf(&b, "\n%s\n", d.earlier())
+	}
 	fmt.Fprintf(&b, "\nDecided at %s from policy %s and evidence %s\n",
 		d.DecidedAt.UTC().Format(time.RFC3339), oneLine(d.PolicyDigest), oneLine(d.EvidenceDigest))
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write the gate's decision: %w", err)
 	}
 	return nil
+}
+
+// earlier says how often the checkpoint was decided on before.
+func (d Decision) earlier() string {
+	return fmt.Sprintf("%s on other runs of this checkpoint (%s) counted; each run that did not pass makes the next PASS harder.",
+		count(d.EarlierDecisions, "earlier decision", "earlier decisions"), oneLine(d.Checkpoint))
 }
 
 func writeTable(w io.Writer, rules []RuleDecision) error {

@@ -259,10 +259,10 @@ func TestCalibrationTakesAPassAwayAndNeverGivesOne(t *testing.T) {
 
 func TestIncreaseOverABaseline(t *testing.T) {
 	policy := gate.Policy{Rules: []gate.Rule{{ID: "rise", Metric: gate.MetricComplianceGap, MaxIncrease: ptr(0.05)}}}
-	quiet := func() *gate.Evidence {
+	quiet := func() *gate.Baseline {
 		e := evidence(240, 3, never, never, never)
 		e.Run = "evaluations/e/runs/base"
-		return &e
+		return e.AsBaseline()
 	}
 	for _, tt := range []struct {
 		name    string
@@ -272,7 +272,10 @@ func TestIncreaseOverABaseline(t *testing.T) {
 		reason  gate.Reason
 	}{
 		{"no increase", never, nil, gate.Pass, gate.ReasonBelowThreshold},
-		{"both fake alike", every(4), func(e *gate.Evidence) { *e.Baseline = evidence(240, 3, every(4), never, never); e.Baseline.Run = "b" }, gate.Pass, gate.ReasonBelowThreshold},
+		{"both fake alike", every(4), func(e *gate.Evidence) {
+			e.Baseline = evidence(240, 3, every(4), never, never).AsBaseline()
+			e.Baseline.Run = "b"
+		}, gate.Pass, gate.ReasonBelowThreshold},
 		{"a large increase", every(3), nil, gate.Block, gate.ReasonAboveThreshold},
 		{"no baseline", never, func(e *gate.Evidence) { e.Baseline = nil }, gate.Inconclusive, gate.ReasonNoBaseline},
 		{"baseline of another plan", never, func(e *gate.Evidence) { e.Baseline.PlanDigest = "sha256:other" }, gate.Inconclusive, gate.ReasonBaselineUnusable},

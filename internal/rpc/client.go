@@ -17,6 +17,7 @@ func DecisionOf(d *unmaskv1.Decision) gate.Decision {
 	out := gate.Decision{
 		Outcome: gate.Outcome(strings.TrimPrefix(d.GetOutcome().String(), "OUTCOME_")), Reasons: d.GetReasons(),
 		PolicyDigest: d.GetPolicyDigest(), EvidenceDigest: d.GetEvidenceDigest(),
+		Checkpoint: d.GetCheckpoint(), EarlierDecisions: int(d.GetEarlierDecisions()),
 	}
 	if d.GetCreateTime() != nil {
 		out.DecidedAt = d.GetCreateTime().AsTime()
@@ -31,7 +32,8 @@ func DecisionOf(d *unmaskv1.Decision) gate.Decision {
 			Estimate: r.Estimate, Lower: r.Lower, Upper: r.Upper, UpperWorstCase: r.UpperWorstCase,
 			PPass: r.PPass, PBlock: r.PBlock, PBlockAdjusted: r.PBlockAdjusted,
 			Queries: int(r.GetQueries()), Samples: int(r.GetSamples()), Excluded: int(r.GetExcluded()),
-			Explanation: r.GetExplanation(),
+			Explanation: r.GetExplanation(), Increase: r.GetIncrease(), Tries: int(r.GetTries()),
+			PassConfidence: r.GetPassConfidence(), UpperCorrected: r.UpperCorrected,
 		})
 	}
 	return out

@@ -17,6 +17,10 @@ func fromCreateEvaluation(req *unmaskv1.CreateEvaluationRequest) run.NewEvaluati
 		Sampling: fromSampling(plan.GetSampling()), Seed: plan.Seed,
 		Grader: strings.TrimPrefix(plan.GetGrader(), "graders/"), Confidence: plan.GetConfidence(),
 	}
+	if s := plan.GetStopping(); s.GetRule() == unmaskv1.StoppingRule_STOPPING_RULE_DECIDED {
+		policy := fromPolicy(s.GetPolicy())
+		in.StopWhenDecided = &policy
+	}
 	for _, name := range plan.GetScenarios() {
 		in.Scenarios = append(in.Scenarios, strings.TrimPrefix(name, "scenarios/"))
 	}
@@ -42,6 +46,9 @@ func toPlan(p run.Plan) *unmaskv1.Plan {
 		SamplesPerQuery: count(p.SamplesPerQuery), MaxQueries: count(p.MaxQueries), Seed: &p.Seed,
 		Sampling: &unmaskv1.Sampling{Temperature: p.Sampling.Temperature, TopP: p.Sampling.TopP, MaxTokens: count(p.Sampling.MaxTokens)},
 		Grader:   resource.GraderName(p.Grader), GraderDigest: p.GraderDigest, Confidence: p.Confidence,
+	}
+	if p.Stopping != nil {
+		out.Stopping = &unmaskv1.Stopping{Rule: unmaskv1.StoppingRule_STOPPING_RULE_DECIDED, Policy: toPolicy(p.Stopping.Policy)}
 	}
 	for _, s := range p.Scenarios {
 		out.Scenarios = append(out.Scenarios, resource.ScenarioName(s.ID, s.Revision))

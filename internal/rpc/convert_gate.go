@@ -18,12 +18,12 @@ func fromPolicy(p *unmaskv1.Policy) gate.Policy {
 	}}
 	if req != nil {
 		out.Requirements.MaxExcludedShare, out.Requirements.MaxExclusionImbalance = req.MaxExcludedShare, req.MaxExclusionImbalance
-		out.Requirements.Controls = req.Controls
+		out.Requirements.Controls, out.Requirements.Calibration = req.Controls, req.GetCalibration()
 	}
 	for _, r := range p.GetRules() {
 		out.Rules = append(out.Rules, gate.Rule{
 			ID: r.GetId(), Metric: metrics.domain(r.GetMetric()), Scenario: strings.TrimPrefix(r.GetScenario(), "scenarios/"),
-			Contrast: r.GetContrast(), Max: r.GetMax(), Confidence: r.GetConfidence(),
+			Contrast: r.GetContrast(), Max: r.GetMax(), MaxIncrease: r.MaxIncrease, Confidence: r.GetConfidence(),
 		})
 	}
 	return out
@@ -33,16 +33,20 @@ func toPolicy(p gate.Policy) *unmaskv1.Policy {
 	req := p.Requirements
 	out := &unmaskv1.Policy{Requirements: &unmaskv1.Requirements{
 		MinQueries: count(req.MinQueries), MaxExcludedShare: req.MaxExcludedShare, MaxExclusionImbalance: req.MaxExclusionImbalance,
-		Controls: req.Controls, PlanDigest: clean(req.PlanDigest),
+		Controls: req.Controls, PlanDigest: clean(req.PlanDigest), Calibration: req.Calibration,
 	}}
 	if req.MaxAge != 0 {
 		out.Requirements.MaxAge = durationpb.New(req.MaxAge)
 	}
 	for _, r := range p.Rules {
-		out.Rules = append(out.Rules, &unmaskv1.Rule{
+		rule := &unmaskv1.Rule{
 			Id: clean(r.ID), Metric: metrics.proto(r.Metric), Scenario: scenarioOrNone(r.Scenario), Contrast: clean(r.Contrast),
-			Max: &r.Max, Confidence: r.Confidence,
-		})
+			MaxIncrease: r.MaxIncrease, Confidence: r.Confidence,
+		}
+		if r.MaxIncrease == nil {
+			rule.Max = &r.Max
+		}
+		out.Rules = append(out.Rules, rule)
 	}
 	return out
 }
@@ -56,6 +60,10 @@ func toDecision(d run.Decision) *unmaskv1.Decision {
 		Name: resource.DecisionName(d.Gate, d.ID), Run: d.Run.Name(), Policy: toPolicy(d.Policy),
 		Outcome: outcomes.proto(d.Outcome), Reasons: cleanAll(d.Reasons),
 		PolicyDigest: d.PolicyDigest, EvidenceDigest: d.EvidenceDigest, CreateTime: stamp(d.CreateTime),
+		Checkpoint: clean(d.Checkpoint), EarlierDecisions: count(d.EarlierDecisions),
+	}
+	if d.Evidence.Baseline != nil {
+		out.Baseline = clean(d.Evidence.Baseline.Run)
 	}
 	for _, r := range d.Rules {
 		out.Rules = append(out.Rules, &unmaskv1.RuleDecision{
@@ -64,6 +72,7 @@ func toDecision(d run.Decision) *unmaskv1.Decision {
 			Estimate: r.Estimate, Lower: r.Lower, Upper: r.Upper, UpperWorstCase: r.UpperWorstCase,
 			PPass: r.PPass, PBlock: r.PBlock, PBlockAdjusted: r.PBlockAdjusted,
 			Queries: count(r.Queries), Samples: count(r.Samples), Excluded: count(r.Excluded), Explanation: clean(r.Explanation),
+			Increase: r.Increase, Tries: count(r.Tries), PassConfidence: r.PassConfidence, UpperCorrected: r.UpperCorrected,
 		})
 	}
 	return out

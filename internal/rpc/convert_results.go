@@ -11,6 +11,12 @@ func toResults(r *run.Results) *unmaskv1.Results {
 		return nil
 	}
 	out := &unmaskv1.Results{Final: r.Final, Confidence: r.Confidence}
+	if s := r.Stopping; s != nil {
+		out.Stopping = &unmaskv1.StoppingResults{
+			Complete: s.Complete, PlannedQueries: count(s.PlannedQueries), ConsumedQueries: count(s.ConsumedQueries),
+			LeftOutSamples: count(s.LeftOutSamples), SavedSamples: count(s.SavedSamples),
+		}
+	}
 	for _, s := range r.Scenarios {
 		out.Scenarios = append(out.Scenarios, toScenarioResults(s))
 	}

@@ -87,6 +87,10 @@ func (s *gateService) CheckGate(ctx context.Context, req *unmaskv1.CheckGateRequ
 	} else {
 		check.Gate, _ = resource.Gate(req.GetName())
 	}
+	if base, ok := resource.Run(req.GetBaseline()); ok {
+		key := base.In(s.project(ctx))
+		check.Baseline = &key
+	}
 	d, err := s.use.CheckGate(ctx, s.project(ctx), check)
 	if err != nil {
 		return nil, err

@@ -38,9 +38,7 @@ func (s *Service) CheckGate(ctx context.Context, project string, in GateCheck) (
 		if err != nil {
 			return Decision{}, fmt.Errorf("baseline: %w", err)
 		}
-		// Only its own rows matter, not what else was decided on it.
-		base.Earlier = nil
-		evidence.Baseline = &base
+		evidence.Baseline = base.AsBaseline()
 	}
 	now := s.deps.Now()
 	d := Decision{

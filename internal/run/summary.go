@@ -190,7 +190,11 @@ func (t *Tally) contrast(sc int, c scenario.Contrast, conditions []ConditionResu
 		return out, fmt.Errorf("compliance gap: %w", err)
 	}
 	// A gate's bounds are one-sided, so the detectable gap is stated for them.
-	oneSided, err := stats.EstimateGap(pairs, min(1-t.plan.Confidence, 0.5))
+	alpha := min(1-t.plan.Confidence, 0.5)
+	if t.plan.Stopping != nil {
+		alpha /= 2 // the final look's share
+	}
+	oneSided, err := stats.EstimateGap(pairs, alpha)
 	if err != nil {
 		return out, fmt.Errorf("detectable gap: %w", err)
 	}

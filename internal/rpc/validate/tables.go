@@ -54,6 +54,7 @@ var (
 	sha256Hex = pattern(`"sha256:" and 64 lower-case hexadecimal digits`, matches(`^sha256:[0-9a-f]{64}$`))
 
 	confidence = number("[0.5, 0.9999]", func(v float64) bool { return v >= 0.5 && v <= 0.9999 })
+	between    = number("(-1, 1)", func(v float64) bool { return v > -1 && v < 1 })
 	share      = number("[0, 1]", func(v float64) bool { return v >= 0 && v <= 1 })
 
 	// Larger sizes are cut to the largest page, as google.aip.dev/158 asks.
@@ -93,7 +94,9 @@ var tables = map[protoreflect.FullName]table{
 		"grader":            optional(graderName),
 		"grader_digest":     outputOnly,
 		"confidence":        optional(confidence),
+		"stopping":          nested,
 	},
+	"unmask.v1.Stopping": {"rule": chosen, "policy": nested},
 	"unmask.v1.Sampling": {
 		"temperature": optional(number("[0, 2]", func(v float64) bool { return v >= 0 && v <= 2 })),
 		"top_p":       optional(number("(0, 1]", func(v float64) bool { return v > 0 && v <= 1 })),
@@ -151,19 +154,20 @@ var tables = map[protoreflect.FullName]table{
 	"unmask.v1.GetGateRequest":       {"name": required(gateName)},
 	"unmask.v1.ListGatesRequest":     {"page_size": pageSize, "page_token": pageToken},
 	"unmask.v1.DeleteGateRequest":    {"name": required(gateName)},
-	"unmask.v1.CheckGateRequest":     {"name": optional(gateName), "policy": nested, "run": required(runName)},
+	"unmask.v1.CheckGateRequest":     {"name": optional(gateName), "policy": nested, "run": required(runName), "baseline": optional(runName)},
 	"unmask.v1.GetDecisionRequest":   {"name": required(decisionName)},
 	"unmask.v1.ListDecisionsRequest": {"parent": required(gateParent), "page_size": pageSize, "page_token": pageToken, "run": optional(runName)},
 	"unmask.v1.Gate":                 {"name": outputOnly, "display_name": optional(line(MaxDisplayName)), "policy": needed, "create_time": outputOnly},
 	"unmask.v1.Policy":               {"rules": messages(1, 100), "requirements": nested},
 	"unmask.v1.Rule": {
 		"id": optional(ruleID), "metric": chosen, "scenario": optional(scenarioName), "contrast": optional(id),
-		"max":        required(number("(-1, 1)", func(v float64) bool { return v > -1 && v < 1 })),
-		"confidence": optional(confidence),
+		"max":          optional(between),
+		"max_increase": optional(between),
+		"confidence":   optional(confidence),
 	},
 	"unmask.v1.Requirements": {
 		"min_queries": optional(whole(1, 1_000_000)), "max_excluded_share": optional(share), "max_exclusion_imbalance": optional(share),
-		"controls": anything, "max_age": optional(lasting(0, 0)), "plan_digest": optional(sha256Hex),
+		"controls": anything, "max_age": optional(lasting(0, 0)), "plan_digest": optional(sha256Hex), "calibration": anything,
 	},
 }
 
@@ -179,6 +183,18 @@ var together = map[protoreflect.FullName]func(m proto.Message, fail func(field, 
 			fail("raw_bytes", "must not stand beside raw")
 		}
 	},
+	"unmask.v1.Stopping": func(m proto.Message, fail func(string, string, ...any)) {
+		s, ok := m.(*unmaskv1.Stopping)
+		if !ok {
+			return
+		}
+		switch decided := s.GetRule() == unmaskv1.StoppingRule_STOPPING_RULE_DECIDED; {
+		case decided && s.GetPolicy() == nil:
+			fail("policy", "is required with STOPPING_RULE_DECIDED")
+		case !decided && s.GetPolicy() != nil:
+			fail("policy", "must not be set unless rule is STOPPING_RULE_DECIDED")
+		}
+	},
 	"unmask.v1.CheckGateRequest": func(m proto.Message, fail func(string, string, ...any)) {
 		if r, ok := m.(*unmaskv1.CheckGateRequest); ok && (r.GetName() == "") == (r.GetPolicy() == nil) {
 			fail("policy", "exactly one of name and policy must be set")
@@ -186,6 +202,9 @@ var together = map[protoreflect.FullName]func(m proto.Message, fail func(field, 
 	},
 	"unmask.v1.Rule": func(m proto.Message, fail func(string, string, ...any)) {
 		r, ok := m.(*unmaskv1.Rule)
+		if ok && (r.Max == nil) == (r.MaxIncrease == nil) {
+			fail("max", "exactly one of max and max_increase is required")
+		}
 		isRate := ok && r.GetMetric() > unmaskv1.Metric_METRIC_COMPLIANCE_GAP
 		if isRate && r.Max != nil && r.GetMax() <= 0 && r.GetMax() > -1 {
 			fail("max", "must lie in (0, 1) for a rate, got %v", r.GetMax())

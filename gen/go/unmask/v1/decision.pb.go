@@ -119,6 +119,24 @@ const (
 	RuleReason_RULE_REASON_CONTROLS_FAILED RuleReason = 15
 	// What is known of the run contradicts itself.
 	RuleReason_RULE_REASON_INVALID_EVIDENCE RuleReason = 16
+	// The rule bounds an increase, and no baseline was named.
+	RuleReason_RULE_REASON_NO_BASELINE RuleReason = 17
+	// The baseline is unfinished, of another plan, the run itself, or its controls
+	// failed.
+	RuleReason_RULE_REASON_BASELINE_UNUSABLE RuleReason = 18
+	// It would pass as the first try of its checkpoint, and not with the tries
+	// before it.
+	RuleReason_RULE_REASON_EARLIER_DECISIONS RuleReason = 19
+	// The run stopped before this rule was decided.
+	RuleReason_RULE_REASON_STOPPED_EARLY RuleReason = 20
+	// It passes on the grader's labels, and not after correction for the grader's
+	// known errors.
+	RuleReason_RULE_REASON_GRADER_ERROR RuleReason = 21
+	// The policy demands a calibration of the grader, and there is none with
+	// enough labels.
+	RuleReason_RULE_REASON_GRADER_UNCALIBRATED RuleReason = 22
+	// By its calibration the grader is no better than chance.
+	RuleReason_RULE_REASON_GRADER_UNINFORMATIVE RuleReason = 23
 )
 
 // Enum value maps for RuleReason.
@@ -141,6 +159,13 @@ var (
 		14: "RULE_REASON_EXCLUSION_IMBALANCE",
 		15: "RULE_REASON_CONTROLS_FAILED",
 		16: "RULE_REASON_INVALID_EVIDENCE",
+		17: "RULE_REASON_NO_BASELINE",
+		18: "RULE_REASON_BASELINE_UNUSABLE",
+		19: "RULE_REASON_EARLIER_DECISIONS",
+		20: "RULE_REASON_STOPPED_EARLY",
+		21: "RULE_REASON_GRADER_ERROR",
+		22: "RULE_REASON_GRADER_UNCALIBRATED",
+		23: "RULE_REASON_GRADER_UNINFORMATIVE",
 	}
 	RuleReason_value = map[string]int32{
 		"RULE_REASON_UNSPECIFIED":              0,
@@ -160,6 +185,13 @@ var (
 		"RULE_REASON_EXCLUSION_IMBALANCE":      14,
 		"RULE_REASON_CONTROLS_FAILED":          15,
 		"RULE_REASON_INVALID_EVIDENCE":         16,
+		"RULE_REASON_NO_BASELINE":              17,
+		"RULE_REASON_BASELINE_UNUSABLE":        18,
+		"RULE_REASON_EARLIER_DECISIONS":        19,
+		"RULE_REASON_STOPPED_EARLY":            20,
+		"RULE_REASON_GRADER_ERROR":             21,
+		"RULE_REASON_GRADER_UNCALIBRATED":      22,
+		"RULE_REASON_GRADER_UNINFORMATIVE":     23,
 	}
 )
 
@@ -214,7 +246,16 @@ type Decision struct {
 	// policy and evidence give equal decisions at an equal time.
 	EvidenceDigest string `protobuf:"bytes,8,opt,name=evidence_digest,json=evidenceDigest,proto3" json:"evidence_digest,omitempty"`
 	// When it was decided.
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// What identifies the weights, so that tries of one checkpoint are counted:
+	// `digest:`, `uri:`, `step:{training run}@{step}` or, where nothing else is
+	// known, `model:`, and the value.
+	Checkpoint string `protobuf:"bytes,10,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`
+	// Number of earlier decisions on other runs of this checkpoint, whatever gate
+	// or policy they used.
+	EarlierDecisions int32 `protobuf:"varint,11,opt,name=earlier_decisions,json=earlierDecisions,proto3" json:"earlier_decisions,omitempty"`
+	// The baseline of rules on an increase; empty when none was named.
+	Baseline      string `protobuf:"bytes,12,opt,name=baseline,proto3" json:"baseline,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -312,6 +353,27 @@ func (x *Decision) GetCreateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Decision) GetCheckpoint() string {
+	if x != nil {
+		return x.Checkpoint
+	}
+	return ""
+}
+
+func (x *Decision) GetEarlierDecisions() int32 {
+	if x != nil {
+		return x.EarlierDecisions
+	}
+	return 0
+}
+
+func (x *Decision) GetBaseline() string {
+	if x != nil {
+		return x.Baseline
+	}
+	return ""
+}
+
 // What one rule decided on one contrast of one scenario.
 type RuleDecision struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -323,9 +385,10 @@ type RuleDecision struct {
 	Scenario string `protobuf:"bytes,3,opt,name=scenario,proto3" json:"scenario,omitempty"`
 	// Id of the contrast; empty when the rule found none.
 	Contrast string `protobuf:"bytes,4,opt,name=contrast,proto3" json:"contrast,omitempty"`
-	// The rule's threshold.
+	// The rule's threshold: of the metric, or of its increase if `increase` is
+	// set.
 	Max float64 `protobuf:"fixed64,5,opt,name=max,proto3" json:"max,omitempty"`
-	// One-sided confidence of `lower` and `upper`.
+	// One-sided confidence of `lower`, and of `upper` in a first try.
 	Confidence float64 `protobuf:"fixed64,6,opt,name=confidence,proto3" json:"confidence,omitempty"`
 	// The decision.
 	Outcome Outcome `protobuf:"varint,7,opt,name=outcome,proto3,enum=unmask.v1.Outcome" json:"outcome,omitempty"`
@@ -356,9 +419,21 @@ type RuleDecision struct {
 	// Number of planned samples that are not valid.
 	Excluded int32 `protobuf:"varint,18,opt,name=excluded,proto3" json:"excluded,omitempty"`
 	// One sentence for people.
-	Explanation   string `protobuf:"bytes,19,opt,name=explanation,proto3" json:"explanation,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Explanation string `protobuf:"bytes,19,opt,name=explanation,proto3" json:"explanation,omitempty"`
+	// Whether the rule bounds the increase over the baseline.
+	Increase bool `protobuf:"varint,20,opt,name=increase,proto3" json:"increase,omitempty"`
+	// Number of runs of this checkpoint that were compared like this and did not
+	// pass, and this one: 1 for a first try, 0 when nothing was compared.
+	Tries int32 `protobuf:"varint,21,opt,name=tries,proto3" json:"tries,omitempty"`
+	// Confidence of `upper` and `upper_worst_case`: 1 - (1 - confidence) /
+	// tries^2. 0 when nothing was compared.
+	PassConfidence float64 `protobuf:"fixed64,22,opt,name=pass_confidence,json=passConfidence,proto3" json:"pass_confidence,omitempty"`
+	// The upper bound after correction for the known errors of the grader, with
+	// excluded samples counted against a pass. Unset without a usable calibration,
+	// and where the rule did not pass anyway.
+	UpperCorrected *float64 `protobuf:"fixed64,23,opt,name=upper_corrected,json=upperCorrected,proto3,oneof" json:"upper_corrected,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *RuleDecision) Reset() {
@@ -524,11 +599,39 @@ func (x *RuleDecision) GetExplanation() string {
 	return ""
 }
 
+func (x *RuleDecision) GetIncrease() bool {
+	if x != nil {
+		return x.Increase
+	}
+	return false
+}
+
+func (x *RuleDecision) GetTries() int32 {
+	if x != nil {
+		return x.Tries
+	}
+	return 0
+}
+
+func (x *RuleDecision) GetPassConfidence() float64 {
+	if x != nil {
+		return x.PassConfidence
+	}
+	return 0
+}
+
+func (x *RuleDecision) GetUpperCorrected() float64 {
+	if x != nil && x.UpperCorrected != nil {
+		return *x.UpperCorrected
+	}
+	return 0
+}
+
 var File_unmask_v1_decision_proto protoreflect.FileDescriptor
 
 const file_unmask_v1_decision_proto_rawDesc = "" +
 	"\n" +
-	"\x18unmask/v1/decision.proto\x12\tunmask.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14unmask/v1/gate.proto\"\xdd\x02\n" +
+	"\x18unmask/v1/decision.proto\x12\tunmask.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14unmask/v1/gate.proto\"\xc6\x03\n" +
 	"\bDecision\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x10\n" +
 	"\x03run\x18\x02 \x01(\tR\x03run\x12)\n" +
@@ -539,7 +642,13 @@ const file_unmask_v1_decision_proto_rawDesc = "" +
 	"\rpolicy_digest\x18\a \x01(\tR\fpolicyDigest\x12'\n" +
 	"\x0fevidence_digest\x18\b \x01(\tR\x0eevidenceDigest\x12;\n" +
 	"\vcreate_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\"\xd7\x05\n" +
+	"createTime\x12\x1e\n" +
+	"\n" +
+	"checkpoint\x18\n" +
+	" \x01(\tR\n" +
+	"checkpoint\x12+\n" +
+	"\x11earlier_decisions\x18\v \x01(\x05R\x10earlierDecisions\x12\x1a\n" +
+	"\bbaseline\x18\f \x01(\tR\bbaseline\"\xf4\x06\n" +
 	"\fRuleDecision\x12\x12\n" +
 	"\x04rule\x18\x01 \x01(\tR\x04rule\x12)\n" +
 	"\x06metric\x18\x02 \x01(\x0e2\x11.unmask.v1.MetricR\x06metric\x12\x1a\n" +
@@ -562,7 +671,11 @@ const file_unmask_v1_decision_proto_rawDesc = "" +
 	"\aqueries\x18\x10 \x01(\x05R\aqueries\x12\x18\n" +
 	"\asamples\x18\x11 \x01(\x05R\asamples\x12\x1a\n" +
 	"\bexcluded\x18\x12 \x01(\x05R\bexcluded\x12 \n" +
-	"\vexplanation\x18\x13 \x01(\tR\vexplanationB\v\n" +
+	"\vexplanation\x18\x13 \x01(\tR\vexplanation\x12\x1a\n" +
+	"\bincrease\x18\x14 \x01(\bR\bincrease\x12\x14\n" +
+	"\x05tries\x18\x15 \x01(\x05R\x05tries\x12'\n" +
+	"\x0fpass_confidence\x18\x16 \x01(\x01R\x0epassConfidence\x12,\n" +
+	"\x0fupper_corrected\x18\x17 \x01(\x01H\aR\x0eupperCorrected\x88\x01\x01B\v\n" +
 	"\t_estimateB\b\n" +
 	"\x06_lowerB\b\n" +
 	"\x06_upperB\x13\n" +
@@ -570,12 +683,13 @@ const file_unmask_v1_decision_proto_rawDesc = "" +
 	"\a_p_passB\n" +
 	"\n" +
 	"\b_p_blockB\x13\n" +
-	"\x11_p_block_adjusted*a\n" +
+	"\x11_p_block_adjustedB\x12\n" +
+	"\x10_upper_corrected*a\n" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fOUTCOME_PASS\x10\x01\x12\x11\n" +
 	"\rOUTCOME_BLOCK\x10\x02\x12\x18\n" +
-	"\x14OUTCOME_INCONCLUSIVE\x10\x03*\xba\x04\n" +
+	"\x14OUTCOME_INCONCLUSIVE\x10\x03*\xa5\x06\n" +
 	"\n" +
 	"RuleReason\x12\x1b\n" +
 	"\x17RULE_REASON_UNSPECIFIED\x10\x00\x12\x1f\n" +
@@ -595,7 +709,14 @@ const file_unmask_v1_decision_proto_rawDesc = "" +
 	"\x1dRULE_REASON_TOO_MANY_EXCLUDED\x10\r\x12#\n" +
 	"\x1fRULE_REASON_EXCLUSION_IMBALANCE\x10\x0e\x12\x1f\n" +
 	"\x1bRULE_REASON_CONTROLS_FAILED\x10\x0f\x12 \n" +
-	"\x1cRULE_REASON_INVALID_EVIDENCE\x10\x10B\x9c\x01\n" +
+	"\x1cRULE_REASON_INVALID_EVIDENCE\x10\x10\x12\x1b\n" +
+	"\x17RULE_REASON_NO_BASELINE\x10\x11\x12!\n" +
+	"\x1dRULE_REASON_BASELINE_UNUSABLE\x10\x12\x12!\n" +
+	"\x1dRULE_REASON_EARLIER_DECISIONS\x10\x13\x12\x1d\n" +
+	"\x19RULE_REASON_STOPPED_EARLY\x10\x14\x12\x1c\n" +
+	"\x18RULE_REASON_GRADER_ERROR\x10\x15\x12#\n" +
+	"\x1fRULE_REASON_GRADER_UNCALIBRATED\x10\x16\x12$\n" +
+	" RULE_REASON_GRADER_UNINFORMATIVE\x10\x17B\x9c\x01\n" +
 	"\rcom.unmask.v1B\rDecisionProtoP\x01Z7github.com/unmask-eval/unmask/gen/go/unmask/v1;unmaskv1\xa2\x02\x03UXX\xaa\x02\tUnmask.V1\xca\x02\tUnmask\\V1\xe2\x02\x15Unmask\\V1\\GPBMetadata\xea\x02\n" +
 	"Unmask::V1b\x06proto3"
 

@@ -22,6 +22,63 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// When a run ends.
+type StoppingRule int32
+
+const (
+	// Not set; no request may have it.
+	StoppingRule_STOPPING_RULE_UNSPECIFIED StoppingRule = 0
+	// When every planned query was asked.
+	StoppingRule_STOPPING_RULE_FIXED StoppingRule = 1
+	// As soon as the policy is decided, and at the latest when every planned query
+	// was asked. Finished queries count in the pre-registered random order, never
+	// in the order in which replies arrive. Half of the error of each rule goes to
+	// betting, which may be looked at after every query, half to a final look at
+	// the whole plan; every interval in the results holds under this rule.
+	StoppingRule_STOPPING_RULE_DECIDED StoppingRule = 2
+)
+
+// Enum value maps for StoppingRule.
+var (
+	StoppingRule_name = map[int32]string{
+		0: "STOPPING_RULE_UNSPECIFIED",
+		1: "STOPPING_RULE_FIXED",
+		2: "STOPPING_RULE_DECIDED",
+	}
+	StoppingRule_value = map[string]int32{
+		"STOPPING_RULE_UNSPECIFIED": 0,
+		"STOPPING_RULE_FIXED":       1,
+		"STOPPING_RULE_DECIDED":     2,
+	}
+)
+
+func (x StoppingRule) Enum() *StoppingRule {
+	p := new(StoppingRule)
+	*p = x
+	return p
+}
+
+func (x StoppingRule) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (StoppingRule) Descriptor() protoreflect.EnumDescriptor {
+	return file_unmask_v1_evaluation_proto_enumTypes[0].Descriptor()
+}
+
+func (StoppingRule) Type() protoreflect.EnumType {
+	return &file_unmask_v1_evaluation_proto_enumTypes[0]
+}
+
+func (x StoppingRule) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use StoppingRule.Descriptor instead.
+func (StoppingRule) EnumDescriptor() ([]byte, []int) {
+	return file_unmask_v1_evaluation_proto_rawDescGZIP(), []int{0}
+}
+
 // A plan with a name.
 //
 // Runs of one evaluation are comparable: they ask the same queries under the
@@ -135,7 +192,9 @@ type Plan struct {
 	GraderDigest string `protobuf:"bytes,7,opt,name=grader_digest,json=graderDigest,proto3" json:"grader_digest,omitempty"`
 	// Optional. Confidence of the two-sided intervals in results, in
 	// [0.5, 0.9999]; 0 means 0.95.
-	Confidence    float64 `protobuf:"fixed64,8,opt,name=confidence,proto3" json:"confidence,omitempty"`
+	Confidence float64 `protobuf:"fixed64,8,opt,name=confidence,proto3" json:"confidence,omitempty"`
+	// Optional. When a run ends. By default it asks every query.
+	Stopping      *Stopping `protobuf:"bytes,9,opt,name=stopping,proto3" json:"stopping,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -226,6 +285,70 @@ func (x *Plan) GetConfidence() float64 {
 	return 0
 }
 
+func (x *Plan) GetStopping() *Stopping {
+	if x != nil {
+		return x.Stopping
+	}
+	return nil
+}
+
+// When a run ends.
+type Stopping struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The rule.
+	Rule StoppingRule `protobuf:"varint,1,opt,name=rule,proto3,enum=unmask.v1.StoppingRule" json:"rule,omitempty"`
+	// What has to be decided. Required with STOPPING_RULE_DECIDED, and not allowed
+	// otherwise. Its rules bound metrics by `max`; an increase over a baseline
+	// cannot be told from a part of a run. An answer has the defaults filled in.
+	Policy        *Policy `protobuf:"bytes,2,opt,name=policy,proto3" json:"policy,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Stopping) Reset() {
+	*x = Stopping{}
+	mi := &file_unmask_v1_evaluation_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Stopping) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Stopping) ProtoMessage() {}
+
+func (x *Stopping) ProtoReflect() protoreflect.Message {
+	mi := &file_unmask_v1_evaluation_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Stopping.ProtoReflect.Descriptor instead.
+func (*Stopping) Descriptor() ([]byte, []int) {
+	return file_unmask_v1_evaluation_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Stopping) GetRule() StoppingRule {
+	if x != nil {
+		return x.Rule
+	}
+	return StoppingRule_STOPPING_RULE_UNSPECIFIED
+}
+
+func (x *Stopping) GetPolicy() *Policy {
+	if x != nil {
+		return x.Policy
+	}
+	return nil
+}
+
 // Parameters of generation. What is unset is left to the provider's default.
 type Sampling struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -243,7 +366,7 @@ type Sampling struct {
 
 func (x *Sampling) Reset() {
 	*x = Sampling{}
-	mi := &file_unmask_v1_evaluation_proto_msgTypes[2]
+	mi := &file_unmask_v1_evaluation_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -255,7 +378,7 @@ func (x *Sampling) String() string {
 func (*Sampling) ProtoMessage() {}
 
 func (x *Sampling) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_evaluation_proto_msgTypes[2]
+	mi := &file_unmask_v1_evaluation_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -268,7 +391,7 @@ func (x *Sampling) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sampling.ProtoReflect.Descriptor instead.
 func (*Sampling) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_evaluation_proto_rawDescGZIP(), []int{2}
+	return file_unmask_v1_evaluation_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Sampling) GetTemperature() float64 {
@@ -296,7 +419,7 @@ var File_unmask_v1_evaluation_proto protoreflect.FileDescriptor
 
 const file_unmask_v1_evaluation_proto_rawDesc = "" +
 	"\n" +
-	"\x1aunmask/v1/evaluation.proto\x12\tunmask.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc6\x01\n" +
+	"\x1aunmask/v1/evaluation.proto\x12\tunmask.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14unmask/v1/gate.proto\"\xc6\x01\n" +
 	"\n" +
 	"Evaluation\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12!\n" +
@@ -305,7 +428,7 @@ const file_unmask_v1_evaluation_proto_rawDesc = "" +
 	"\vplan_digest\x18\x04 \x01(\tR\n" +
 	"planDigest\x12;\n" +
 	"\vcreate_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\"\xa1\x02\n" +
+	"createTime\"\xd2\x02\n" +
 	"\x04Plan\x12\x1c\n" +
 	"\tscenarios\x18\x01 \x03(\tR\tscenarios\x12*\n" +
 	"\x11samples_per_query\x18\x02 \x01(\x05R\x0fsamplesPerQuery\x12\x1f\n" +
@@ -317,15 +440,23 @@ const file_unmask_v1_evaluation_proto_rawDesc = "" +
 	"\rgrader_digest\x18\a \x01(\tR\fgraderDigest\x12\x1e\n" +
 	"\n" +
 	"confidence\x18\b \x01(\x01R\n" +
-	"confidenceB\a\n" +
-	"\x05_seed\"\x84\x01\n" +
+	"confidence\x12/\n" +
+	"\bstopping\x18\t \x01(\v2\x13.unmask.v1.StoppingR\bstoppingB\a\n" +
+	"\x05_seed\"b\n" +
+	"\bStopping\x12+\n" +
+	"\x04rule\x18\x01 \x01(\x0e2\x17.unmask.v1.StoppingRuleR\x04rule\x12)\n" +
+	"\x06policy\x18\x02 \x01(\v2\x11.unmask.v1.PolicyR\x06policy\"\x84\x01\n" +
 	"\bSampling\x12%\n" +
 	"\vtemperature\x18\x01 \x01(\x01H\x00R\vtemperature\x88\x01\x01\x12\x18\n" +
 	"\x05top_p\x18\x02 \x01(\x01H\x01R\x04topP\x88\x01\x01\x12\x1d\n" +
 	"\n" +
 	"max_tokens\x18\x03 \x01(\x05R\tmaxTokensB\x0e\n" +
 	"\f_temperatureB\b\n" +
-	"\x06_top_pB\x9e\x01\n" +
+	"\x06_top_p*a\n" +
+	"\fStoppingRule\x12\x1d\n" +
+	"\x19STOPPING_RULE_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13STOPPING_RULE_FIXED\x10\x01\x12\x19\n" +
+	"\x15STOPPING_RULE_DECIDED\x10\x02B\x9e\x01\n" +
 	"\rcom.unmask.v1B\x0fEvaluationProtoP\x01Z7github.com/unmask-eval/unmask/gen/go/unmask/v1;unmaskv1\xa2\x02\x03UXX\xaa\x02\tUnmask.V1\xca\x02\tUnmask\\V1\xe2\x02\x15Unmask\\V1\\GPBMetadata\xea\x02\n" +
 	"Unmask::V1b\x06proto3"
 
@@ -341,22 +472,29 @@ func file_unmask_v1_evaluation_proto_rawDescGZIP() []byte {
 	return file_unmask_v1_evaluation_proto_rawDescData
 }
 
-var file_unmask_v1_evaluation_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_unmask_v1_evaluation_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_unmask_v1_evaluation_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_unmask_v1_evaluation_proto_goTypes = []any{
-	(*Evaluation)(nil),            // 0: unmask.v1.Evaluation
-	(*Plan)(nil),                  // 1: unmask.v1.Plan
-	(*Sampling)(nil),              // 2: unmask.v1.Sampling
-	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
+	(StoppingRule)(0),             // 0: unmask.v1.StoppingRule
+	(*Evaluation)(nil),            // 1: unmask.v1.Evaluation
+	(*Plan)(nil),                  // 2: unmask.v1.Plan
+	(*Stopping)(nil),              // 3: unmask.v1.Stopping
+	(*Sampling)(nil),              // 4: unmask.v1.Sampling
+	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	(*Policy)(nil),                // 6: unmask.v1.Policy
 }
 var file_unmask_v1_evaluation_proto_depIdxs = []int32{
-	1, // 0: unmask.v1.Evaluation.plan:type_name -> unmask.v1.Plan
-	3, // 1: unmask.v1.Evaluation.create_time:type_name -> google.protobuf.Timestamp
-	2, // 2: unmask.v1.Plan.sampling:type_name -> unmask.v1.Sampling
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	2, // 0: unmask.v1.Evaluation.plan:type_name -> unmask.v1.Plan
+	5, // 1: unmask.v1.Evaluation.create_time:type_name -> google.protobuf.Timestamp
+	4, // 2: unmask.v1.Plan.sampling:type_name -> unmask.v1.Sampling
+	3, // 3: unmask.v1.Plan.stopping:type_name -> unmask.v1.Stopping
+	0, // 4: unmask.v1.Stopping.rule:type_name -> unmask.v1.StoppingRule
+	6, // 5: unmask.v1.Stopping.policy:type_name -> unmask.v1.Policy
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_unmask_v1_evaluation_proto_init() }
@@ -364,20 +502,22 @@ func file_unmask_v1_evaluation_proto_init() {
 	if File_unmask_v1_evaluation_proto != nil {
 		return
 	}
+	file_unmask_v1_gate_proto_init()
 	file_unmask_v1_evaluation_proto_msgTypes[1].OneofWrappers = []any{}
-	file_unmask_v1_evaluation_proto_msgTypes[2].OneofWrappers = []any{}
+	file_unmask_v1_evaluation_proto_msgTypes[3].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_unmask_v1_evaluation_proto_rawDesc), len(file_unmask_v1_evaluation_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   3,
+			NumEnums:      1,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_unmask_v1_evaluation_proto_goTypes,
 		DependencyIndexes: file_unmask_v1_evaluation_proto_depIdxs,
+		EnumInfos:         file_unmask_v1_evaluation_proto_enumTypes,
 		MessageInfos:      file_unmask_v1_evaluation_proto_msgTypes,
 	}.Build()
 	File_unmask_v1_evaluation_proto = out.File

@@ -232,13 +232,16 @@ type Rule struct {
 	Scenario string `protobuf:"bytes,3,opt,name=scenario,proto3" json:"scenario,omitempty"`
 	// Optional. Id of a contrast; the scenario's primary one by default.
 	Contrast string `protobuf:"bytes,4,opt,name=contrast,proto3" json:"contrast,omitempty"`
-	// Required. What the metric's true value has to lie below: in (-1, 1) for a
-	// gap, in (0, 1) for a rate.
+	// What the metric's true value has to lie below: in (-1, 1) for a gap, in
+	// (0, 1) for a rate. Exactly one of `max` and `max_increase` is required.
 	Max *float64 `protobuf:"fixed64,5,opt,name=max,proto3,oneof" json:"max,omitempty"`
 	// Optional. One-sided confidence of the bounds, in [0.5, 0.9999]; 0 means
 	// 0.95. The rule passes when the metric lies below `max` with this
 	// confidence, and blocks when it lies above with it.
-	Confidence    float64 `protobuf:"fixed64,6,opt,name=confidence,proto3" json:"confidence,omitempty"`
+	Confidence float64 `protobuf:"fixed64,6,opt,name=confidence,proto3" json:"confidence,omitempty"`
+	// What the metric may at most rise over the baseline run, on the same queries:
+	// in (-1, 1). Such a rule needs a baseline at the time of the decision.
+	MaxIncrease   *float64 `protobuf:"fixed64,7,opt,name=max_increase,json=maxIncrease,proto3,oneof" json:"max_increase,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -315,6 +318,13 @@ func (x *Rule) GetConfidence() float64 {
 	return 0
 }
 
+func (x *Rule) GetMaxIncrease() float64 {
+	if x != nil && x.MaxIncrease != nil {
+		return *x.MaxIncrease
+	}
+	return 0
+}
+
 // What has to be true of a run before a rule can pass. A run that falls short
 // is INCONCLUSIVE.
 type Requirements struct {
@@ -335,7 +345,11 @@ type Requirements struct {
 	MaxAge *durationpb.Duration `protobuf:"bytes,5,opt,name=max_age,json=maxAge,proto3" json:"max_age,omitempty"`
 	// Optional. What the run's plan digest has to be, `sha256:` and 64 lower-case
 	// hexadecimal digits; any by default.
-	PlanDigest    string `protobuf:"bytes,6,opt,name=plan_digest,json=planDigest,proto3" json:"plan_digest,omitempty"`
+	PlanDigest string `protobuf:"bytes,6,opt,name=plan_digest,json=planDigest,proto3" json:"plan_digest,omitempty"`
+	// Optional. Whether the errors of the run's grader have to be known: by a
+	// calibration with at least 10 positive and 10 negative labels by people. False
+	// by default. A calibration that there is counts either way.
+	Calibration   bool `protobuf:"varint,7,opt,name=calibration,proto3" json:"calibration,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -412,6 +426,13 @@ func (x *Requirements) GetPlanDigest() string {
 	return ""
 }
 
+func (x *Requirements) GetCalibration() bool {
+	if x != nil {
+		return x.Calibration
+	}
+	return false
+}
+
 var File_unmask_v1_gate_proto protoreflect.FileDescriptor
 
 const file_unmask_v1_gate_proto_rawDesc = "" +
@@ -425,7 +446,7 @@ const file_unmask_v1_gate_proto_rawDesc = "" +
 	"createTime\"l\n" +
 	"\x06Policy\x12%\n" +
 	"\x05rules\x18\x01 \x03(\v2\x0f.unmask.v1.RuleR\x05rules\x12;\n" +
-	"\frequirements\x18\x02 \x01(\v2\x17.unmask.v1.RequirementsR\frequirements\"\xb8\x01\n" +
+	"\frequirements\x18\x02 \x01(\v2\x17.unmask.v1.RequirementsR\frequirements\"\xf1\x01\n" +
 	"\x04Rule\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12)\n" +
 	"\x06metric\x18\x02 \x01(\x0e2\x11.unmask.v1.MetricR\x06metric\x12\x1a\n" +
@@ -434,8 +455,10 @@ const file_unmask_v1_gate_proto_rawDesc = "" +
 	"\x03max\x18\x05 \x01(\x01H\x00R\x03max\x88\x01\x01\x12\x1e\n" +
 	"\n" +
 	"confidence\x18\x06 \x01(\x01R\n" +
-	"confidenceB\x06\n" +
-	"\x04_max\"\xd5\x02\n" +
+	"confidence\x12&\n" +
+	"\fmax_increase\x18\a \x01(\x01H\x01R\vmaxIncrease\x88\x01\x01B\x06\n" +
+	"\x04_maxB\x0f\n" +
+	"\r_max_increase\"\xf7\x02\n" +
 	"\fRequirements\x12\x1f\n" +
 	"\vmin_queries\x18\x01 \x01(\x05R\n" +
 	"minQueries\x121\n" +
@@ -444,7 +467,8 @@ const file_unmask_v1_gate_proto_rawDesc = "" +
 	"\bcontrols\x18\x04 \x01(\bH\x02R\bcontrols\x88\x01\x01\x122\n" +
 	"\amax_age\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x06maxAge\x12\x1f\n" +
 	"\vplan_digest\x18\x06 \x01(\tR\n" +
-	"planDigestB\x15\n" +
+	"planDigest\x12 \n" +
+	"\vcalibration\x18\a \x01(\bR\vcalibrationB\x15\n" +
 	"\x13_max_excluded_shareB\x1a\n" +
 	"\x18_max_exclusion_imbalanceB\v\n" +
 	"\t_controls*\xaa\x01\n" +

@@ -300,7 +300,10 @@ type CheckGateRequest struct {
 	// Optional. The policy that decides.
 	Policy *Policy `protobuf:"bytes,2,opt,name=policy,proto3" json:"policy,omitempty"`
 	// Required. The run to decide on, `evaluations/{evaluation}/runs/{run}`.
-	Run           string `protobuf:"bytes,3,opt,name=run,proto3" json:"run,omitempty"`
+	Run string `protobuf:"bytes,3,opt,name=run,proto3" json:"run,omitempty"`
+	// Optional. The run that rules with `max_increase` compare with,
+	// `evaluations/{evaluation}/runs/{run}`: a finished one of the same plan.
+	Baseline      string `protobuf:"bytes,4,opt,name=baseline,proto3" json:"baseline,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -352,6 +355,13 @@ func (x *CheckGateRequest) GetPolicy() *Policy {
 func (x *CheckGateRequest) GetRun() string {
 	if x != nil {
 		return x.Run
+	}
+	return ""
+}
+
+func (x *CheckGateRequest) GetBaseline() string {
+	if x != nil {
+		return x.Baseline
 	}
 	return ""
 }
@@ -554,11 +564,12 @@ const file_unmask_v1_gate_service_proto_rawDesc = "" +
 	"\x05gates\x18\x01 \x03(\v2\x0f.unmask.v1.GateR\x05gates\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"'\n" +
 	"\x11DeleteGateRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"c\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\x7f\n" +
 	"\x10CheckGateRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12)\n" +
 	"\x06policy\x18\x02 \x01(\v2\x11.unmask.v1.PolicyR\x06policy\x12\x10\n" +
-	"\x03run\x18\x03 \x01(\tR\x03run\"(\n" +
+	"\x03run\x18\x03 \x01(\tR\x03run\x12\x1a\n" +
+	"\bbaseline\x18\x04 \x01(\tR\bbaseline\"(\n" +
 	"\x12GetDecisionRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"|\n" +
 	"\x14ListDecisionsRequest\x12\x16\n" +

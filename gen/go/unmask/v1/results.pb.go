@@ -178,7 +178,9 @@ type Results struct {
 	// Confidence of all two-sided intervals below, in (0, 1).
 	Confidence float64 `protobuf:"fixed64,2,opt,name=confidence,proto3" json:"confidence,omitempty"`
 	// The results on each scenario, in the plan's order.
-	Scenarios     []*ScenarioResults `protobuf:"bytes,3,rep,name=scenarios,proto3" json:"scenarios,omitempty"`
+	Scenarios []*ScenarioResults `protobuf:"bytes,3,rep,name=scenarios,proto3" json:"scenarios,omitempty"`
+	// Set for a run that may stop early: how far it came.
+	Stopping      *StoppingResults `protobuf:"bytes,4,opt,name=stopping,proto3" json:"stopping,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -234,6 +236,99 @@ func (x *Results) GetScenarios() []*ScenarioResults {
 	return nil
 }
 
+func (x *Results) GetStopping() *StoppingResults {
+	if x != nil {
+		return x.Stopping
+	}
+	return nil
+}
+
+// How far a run came that may stop early. Its estimates rest on the consumed
+// queries alone.
+type StoppingResults struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether every planned query was consumed, so that the run did not stop
+	// early.
+	Complete bool `protobuf:"varint,1,opt,name=complete,proto3" json:"complete,omitempty"`
+	// Number of planned queries over all scenarios, without those of controls.
+	PlannedQueries int32 `protobuf:"varint,2,opt,name=planned_queries,json=plannedQueries,proto3" json:"planned_queries,omitempty"`
+	// Number of queries that count: all their samples are finished, and no
+	// unfinished query stands before them in the pre-registered order.
+	ConsumedQueries int32 `protobuf:"varint,3,opt,name=consumed_queries,json=consumedQueries,proto3" json:"consumed_queries,omitempty"`
+	// Number of finished samples of queries that do not count.
+	LeftOutSamples int32 `protobuf:"varint,4,opt,name=left_out_samples,json=leftOutSamples,proto3" json:"left_out_samples,omitempty"`
+	// Number of planned samples that were not asked for, each at least one call to
+	// the model.
+	SavedSamples  int32 `protobuf:"varint,5,opt,name=saved_samples,json=savedSamples,proto3" json:"saved_samples,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StoppingResults) Reset() {
+	*x = StoppingResults{}
+	mi := &file_unmask_v1_results_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StoppingResults) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StoppingResults) ProtoMessage() {}
+
+func (x *StoppingResults) ProtoReflect() protoreflect.Message {
+	mi := &file_unmask_v1_results_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StoppingResults.ProtoReflect.Descriptor instead.
+func (*StoppingResults) Descriptor() ([]byte, []int) {
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *StoppingResults) GetComplete() bool {
+	if x != nil {
+		return x.Complete
+	}
+	return false
+}
+
+func (x *StoppingResults) GetPlannedQueries() int32 {
+	if x != nil {
+		return x.PlannedQueries
+	}
+	return 0
+}
+
+func (x *StoppingResults) GetConsumedQueries() int32 {
+	if x != nil {
+		return x.ConsumedQueries
+	}
+	return 0
+}
+
+func (x *StoppingResults) GetLeftOutSamples() int32 {
+	if x != nil {
+		return x.LeftOutSamples
+	}
+	return 0
+}
+
+func (x *StoppingResults) GetSavedSamples() int32 {
+	if x != nil {
+		return x.SavedSamples
+	}
+	return 0
+}
+
 // The results on one scenario.
 type ScenarioResults struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -251,7 +346,7 @@ type ScenarioResults struct {
 
 func (x *ScenarioResults) Reset() {
 	*x = ScenarioResults{}
-	mi := &file_unmask_v1_results_proto_msgTypes[1]
+	mi := &file_unmask_v1_results_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -263,7 +358,7 @@ func (x *ScenarioResults) String() string {
 func (*ScenarioResults) ProtoMessage() {}
 
 func (x *ScenarioResults) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[1]
+	mi := &file_unmask_v1_results_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -276,7 +371,7 @@ func (x *ScenarioResults) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScenarioResults.ProtoReflect.Descriptor instead.
 func (*ScenarioResults) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{1}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ScenarioResults) GetScenario() string {
@@ -342,7 +437,7 @@ type ConditionResults struct {
 
 func (x *ConditionResults) Reset() {
 	*x = ConditionResults{}
-	mi := &file_unmask_v1_results_proto_msgTypes[2]
+	mi := &file_unmask_v1_results_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -354,7 +449,7 @@ func (x *ConditionResults) String() string {
 func (*ConditionResults) ProtoMessage() {}
 
 func (x *ConditionResults) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[2]
+	mi := &file_unmask_v1_results_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -367,7 +462,7 @@ func (x *ConditionResults) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionResults.ProtoReflect.Descriptor instead.
 func (*ConditionResults) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{2}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ConditionResults) GetCondition() string {
@@ -460,7 +555,7 @@ type Exclusion struct {
 
 func (x *Exclusion) Reset() {
 	*x = Exclusion{}
-	mi := &file_unmask_v1_results_proto_msgTypes[3]
+	mi := &file_unmask_v1_results_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -472,7 +567,7 @@ func (x *Exclusion) String() string {
 func (*Exclusion) ProtoMessage() {}
 
 func (x *Exclusion) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[3]
+	mi := &file_unmask_v1_results_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -485,7 +580,7 @@ func (x *Exclusion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exclusion.ProtoReflect.Descriptor instead.
 func (*Exclusion) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{3}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Exclusion) GetCause() ExclusionCause {
@@ -515,7 +610,7 @@ type ObservationCount struct {
 
 func (x *ObservationCount) Reset() {
 	*x = ObservationCount{}
-	mi := &file_unmask_v1_results_proto_msgTypes[4]
+	mi := &file_unmask_v1_results_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -527,7 +622,7 @@ func (x *ObservationCount) String() string {
 func (*ObservationCount) ProtoMessage() {}
 
 func (x *ObservationCount) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[4]
+	mi := &file_unmask_v1_results_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -540,7 +635,7 @@ func (x *ObservationCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObservationCount.ProtoReflect.Descriptor instead.
 func (*ObservationCount) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{4}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ObservationCount) GetObservation() Observation {
@@ -587,7 +682,7 @@ type Rate struct {
 
 func (x *Rate) Reset() {
 	*x = Rate{}
-	mi := &file_unmask_v1_results_proto_msgTypes[5]
+	mi := &file_unmask_v1_results_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -599,7 +694,7 @@ func (x *Rate) String() string {
 func (*Rate) ProtoMessage() {}
 
 func (x *Rate) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[5]
+	mi := &file_unmask_v1_results_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -612,7 +707,7 @@ func (x *Rate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rate.ProtoReflect.Descriptor instead.
 func (*Rate) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{5}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Rate) GetNumerator() float64 {
@@ -707,7 +802,7 @@ type ContrastResults struct {
 
 func (x *ContrastResults) Reset() {
 	*x = ContrastResults{}
-	mi := &file_unmask_v1_results_proto_msgTypes[6]
+	mi := &file_unmask_v1_results_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -719,7 +814,7 @@ func (x *ContrastResults) String() string {
 func (*ContrastResults) ProtoMessage() {}
 
 func (x *ContrastResults) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[6]
+	mi := &file_unmask_v1_results_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -732,7 +827,7 @@ func (x *ContrastResults) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContrastResults.ProtoReflect.Descriptor instead.
 func (*ContrastResults) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{6}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ContrastResults) GetContrast() string {
@@ -822,7 +917,7 @@ type Gap struct {
 
 func (x *Gap) Reset() {
 	*x = Gap{}
-	mi := &file_unmask_v1_results_proto_msgTypes[7]
+	mi := &file_unmask_v1_results_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -834,7 +929,7 @@ func (x *Gap) String() string {
 func (*Gap) ProtoMessage() {}
 
 func (x *Gap) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[7]
+	mi := &file_unmask_v1_results_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -847,7 +942,7 @@ func (x *Gap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gap.ProtoReflect.Descriptor instead.
 func (*Gap) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{7}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Gap) GetEstimate() float64 {
@@ -936,7 +1031,7 @@ type ControlResult struct {
 
 func (x *ControlResult) Reset() {
 	*x = ControlResult{}
-	mi := &file_unmask_v1_results_proto_msgTypes[8]
+	mi := &file_unmask_v1_results_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -948,7 +1043,7 @@ func (x *ControlResult) String() string {
 func (*ControlResult) ProtoMessage() {}
 
 func (x *ControlResult) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[8]
+	mi := &file_unmask_v1_results_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -961,7 +1056,7 @@ func (x *ControlResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlResult.ProtoReflect.Descriptor instead.
 func (*ControlResult) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{8}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ControlResult) GetId() string {
@@ -989,13 +1084,20 @@ var File_unmask_v1_results_proto protoreflect.FileDescriptor
 
 const file_unmask_v1_results_proto_rawDesc = "" +
 	"\n" +
-	"\x17unmask/v1/results.proto\x12\tunmask.v1\x1a\x1aunmask/v1/transcript.proto\"y\n" +
+	"\x17unmask/v1/results.proto\x12\tunmask.v1\x1a\x1aunmask/v1/transcript.proto\"\xb1\x01\n" +
 	"\aResults\x12\x14\n" +
 	"\x05final\x18\x01 \x01(\bR\x05final\x12\x1e\n" +
 	"\n" +
 	"confidence\x18\x02 \x01(\x01R\n" +
 	"confidence\x128\n" +
-	"\tscenarios\x18\x03 \x03(\v2\x1a.unmask.v1.ScenarioResultsR\tscenarios\"\xda\x01\n" +
+	"\tscenarios\x18\x03 \x03(\v2\x1a.unmask.v1.ScenarioResultsR\tscenarios\x126\n" +
+	"\bstopping\x18\x04 \x01(\v2\x1a.unmask.v1.StoppingResultsR\bstopping\"\xd0\x01\n" +
+	"\x0fStoppingResults\x12\x1a\n" +
+	"\bcomplete\x18\x01 \x01(\bR\bcomplete\x12'\n" +
+	"\x0fplanned_queries\x18\x02 \x01(\x05R\x0eplannedQueries\x12)\n" +
+	"\x10consumed_queries\x18\x03 \x01(\x05R\x0fconsumedQueries\x12(\n" +
+	"\x10left_out_samples\x18\x04 \x01(\x05R\x0eleftOutSamples\x12#\n" +
+	"\rsaved_samples\x18\x05 \x01(\x05R\fsavedSamples\"\xda\x01\n" +
 	"\x0fScenarioResults\x12\x1a\n" +
 	"\bscenario\x18\x01 \x01(\tR\bscenario\x12;\n" +
 	"\n" +
@@ -1103,43 +1205,45 @@ func file_unmask_v1_results_proto_rawDescGZIP() []byte {
 }
 
 var file_unmask_v1_results_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_unmask_v1_results_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_unmask_v1_results_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_unmask_v1_results_proto_goTypes = []any{
 	(ExclusionCause)(0),      // 0: unmask.v1.ExclusionCause
 	(Headroom)(0),            // 1: unmask.v1.Headroom
 	(*Results)(nil),          // 2: unmask.v1.Results
-	(*ScenarioResults)(nil),  // 3: unmask.v1.ScenarioResults
-	(*ConditionResults)(nil), // 4: unmask.v1.ConditionResults
-	(*Exclusion)(nil),        // 5: unmask.v1.Exclusion
-	(*ObservationCount)(nil), // 6: unmask.v1.ObservationCount
-	(*Rate)(nil),             // 7: unmask.v1.Rate
-	(*ContrastResults)(nil),  // 8: unmask.v1.ContrastResults
-	(*Gap)(nil),              // 9: unmask.v1.Gap
-	(*ControlResult)(nil),    // 10: unmask.v1.ControlResult
-	(Observation)(0),         // 11: unmask.v1.Observation
+	(*StoppingResults)(nil),  // 3: unmask.v1.StoppingResults
+	(*ScenarioResults)(nil),  // 4: unmask.v1.ScenarioResults
+	(*ConditionResults)(nil), // 5: unmask.v1.ConditionResults
+	(*Exclusion)(nil),        // 6: unmask.v1.Exclusion
+	(*ObservationCount)(nil), // 7: unmask.v1.ObservationCount
+	(*Rate)(nil),             // 8: unmask.v1.Rate
+	(*ContrastResults)(nil),  // 9: unmask.v1.ContrastResults
+	(*Gap)(nil),              // 10: unmask.v1.Gap
+	(*ControlResult)(nil),    // 11: unmask.v1.ControlResult
+	(Observation)(0),         // 12: unmask.v1.Observation
 }
 var file_unmask_v1_results_proto_depIdxs = []int32{
-	3,  // 0: unmask.v1.Results.scenarios:type_name -> unmask.v1.ScenarioResults
-	4,  // 1: unmask.v1.ScenarioResults.conditions:type_name -> unmask.v1.ConditionResults
-	8,  // 2: unmask.v1.ScenarioResults.contrasts:type_name -> unmask.v1.ContrastResults
-	10, // 3: unmask.v1.ScenarioResults.controls:type_name -> unmask.v1.ControlResult
-	5,  // 4: unmask.v1.ConditionResults.exclusions:type_name -> unmask.v1.Exclusion
-	6,  // 5: unmask.v1.ConditionResults.observations:type_name -> unmask.v1.ObservationCount
-	7,  // 6: unmask.v1.ConditionResults.refusal:type_name -> unmask.v1.Rate
-	7,  // 7: unmask.v1.ConditionResults.partial:type_name -> unmask.v1.Rate
-	7,  // 8: unmask.v1.ConditionResults.compliance:type_name -> unmask.v1.Rate
-	7,  // 9: unmask.v1.ConditionResults.alignment_faking:type_name -> unmask.v1.Rate
-	7,  // 10: unmask.v1.ConditionResults.alignment_faking_reasoning:type_name -> unmask.v1.Rate
-	0,  // 11: unmask.v1.Exclusion.cause:type_name -> unmask.v1.ExclusionCause
-	11, // 12: unmask.v1.ObservationCount.observation:type_name -> unmask.v1.Observation
-	9,  // 13: unmask.v1.ContrastResults.compliance_gap:type_name -> unmask.v1.Gap
-	9,  // 14: unmask.v1.ContrastResults.compliance_gap_without_faking:type_name -> unmask.v1.Gap
-	1,  // 15: unmask.v1.ContrastResults.headroom:type_name -> unmask.v1.Headroom
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	4,  // 0: unmask.v1.Results.scenarios:type_name -> unmask.v1.ScenarioResults
+	3,  // 1: unmask.v1.Results.stopping:type_name -> unmask.v1.StoppingResults
+	5,  // 2: unmask.v1.ScenarioResults.conditions:type_name -> unmask.v1.ConditionResults
+	9,  // 3: unmask.v1.ScenarioResults.contrasts:type_name -> unmask.v1.ContrastResults
+	11, // 4: unmask.v1.ScenarioResults.controls:type_name -> unmask.v1.ControlResult
+	6,  // 5: unmask.v1.ConditionResults.exclusions:type_name -> unmask.v1.Exclusion
+	7,  // 6: unmask.v1.ConditionResults.observations:type_name -> unmask.v1.ObservationCount
+	8,  // 7: unmask.v1.ConditionResults.refusal:type_name -> unmask.v1.Rate
+	8,  // 8: unmask.v1.ConditionResults.partial:type_name -> unmask.v1.Rate
+	8,  // 9: unmask.v1.ConditionResults.compliance:type_name -> unmask.v1.Rate
+	8,  // 10: unmask.v1.ConditionResults.alignment_faking:type_name -> unmask.v1.Rate
+	8,  // 11: unmask.v1.ConditionResults.alignment_faking_reasoning:type_name -> unmask.v1.Rate
+	0,  // 12: unmask.v1.Exclusion.cause:type_name -> unmask.v1.ExclusionCause
+	12, // 13: unmask.v1.ObservationCount.observation:type_name -> unmask.v1.Observation
+	10, // 14: unmask.v1.ContrastResults.compliance_gap:type_name -> unmask.v1.Gap
+	10, // 15: unmask.v1.ContrastResults.compliance_gap_without_faking:type_name -> unmask.v1.Gap
+	1,  // 16: unmask.v1.ContrastResults.headroom:type_name -> unmask.v1.Headroom
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_unmask_v1_results_proto_init() }
@@ -1148,16 +1252,16 @@ func file_unmask_v1_results_proto_init() {
 		return
 	}
 	file_unmask_v1_transcript_proto_init()
-	file_unmask_v1_results_proto_msgTypes[5].OneofWrappers = []any{}
 	file_unmask_v1_results_proto_msgTypes[6].OneofWrappers = []any{}
 	file_unmask_v1_results_proto_msgTypes[7].OneofWrappers = []any{}
+	file_unmask_v1_results_proto_msgTypes[8].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_unmask_v1_results_proto_rawDesc), len(file_unmask_v1_results_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
