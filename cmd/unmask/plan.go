@@ -21,9 +21,9 @@ import (
 
 // planFlags are what `unmask plan` asks for.
 type planFlags struct {
-	scenario, policyFile, goal, output string
-	request                            planning.Request
-	givenFaking, givenQueries          bool
+	scenario, policyFile, goal, output, stopping string
+	request                                      planning.Request
+	givenFaking, givenQueries                    bool
 }
 
 func newPlan() *cobra.Command {
@@ -59,6 +59,7 @@ instead of looking for one. docs/planning.md explains the numbers.`,
 	fl.IntVar(&r.Samples, "samples", planning.DefaultSamples, "repeats of each query under each condition")
 	fl.IntVar(&r.Queries, "queries", 0, "judge this number of queries (default: the smallest that reaches the power)")
 	fl.IntVar(&r.MaxQueries, "max-queries", planning.DefaultMaxQueries, "where the search gives up")
+	fl.StringVar(&f.stopping, "stopping", "fixed", "fixed, or decided for runs that end as soon as the policy is decided")
 	fl.Uint64Var(&r.Seed, "seed", 1, "seed of the simulation")
 	fl.IntVar(&r.Runs, "runs", planning.DefaultRuns, "simulated runs, 100 to 100000")
 	fl.Float64Var(&r.Usage.InputTokens, "input-tokens", 0, "tokens of one prompt")
@@ -98,6 +99,10 @@ func (f *planFlags) forecast(ctx context.Context) (planReport, error) {
 		return planReport{}, &exitError{exitUsage, fmt.Errorf("--scenario: %w", err)}
 	}
 	r := f.request
+	if f.stopping != "fixed" && f.stopping != "decided" {
+		return planReport{}, usageError("--stopping must be fixed or decided, got %q", f.stopping)
+	}
+	r.Stopping = f.stopping == "decided"
 	if f.givenQueries && r.Queries < 1 {
 		return planReport{}, usageError("--queries must be at least 1, got %d", r.Queries)
 	}
@@ -195,11 +200,17 @@ func writePlan(w io.Writer, p planReport) error {
 		fmt.Fprintf(t, "smallest threshold that a model without a gap passes\t%s\n", points(d.Threshold))
 	}
 	fmt.Fprintf(t, "model calls\t%d\n", p.Cost.Calls)
+	if p.Stopping {
+		fmt.Fprintf(t, "expected until the gate is decided\t%.0f queries, %d calls\n", p.ExpectedQueries, p.ExpectedCost.Calls)
+	}
 	if p.Cost.InputTokens > 0 || p.Cost.OutputTokens > 0 {
 		fmt.Fprintf(t, "tokens in, out\t%.0f, %.0f\n", p.Cost.InputTokens, p.Cost.OutputTokens)
 	}
 	if p.Cost.Price > 0 {
 		fmt.Fprintf(t, "price\t%.2f\n", p.Cost.Price)
+		if p.Stopping {
+			fmt.Fprintf(t, "expected price\t%.2f\n", p.ExpectedCost.Price)
+		}
 	}
 	if err := t.Flush(); err != nil {
 		return err

@@ -37,7 +37,11 @@ func badInput(field, format string, args ...any) error {
 }
 
 func (r Request) check() error {
-	if err := r.Policy.Validate(); err != nil {
+	validate := r.Policy.Validate
+	if r.Stopping {
+		validate = r.Policy.ValidateForStopping
+	}
+	if err := validate(); err != nil {
 		return err
 	}
 	if r.Goal != GoalPass && r.Goal != GoalBlock {
@@ -101,6 +105,8 @@ func (r Request) concerned(rules []gate.Rule) (kept []gate.Rule, notes []string)
 		switch {
 		case rule.Scenario != "" && rule.Scenario != r.Scenario:
 			notes = append(notes, fmt.Sprintf("rule %q is left out: it concerns scenario %q", rule.ID, rule.Scenario))
+		case rule.MaxIncrease != nil:
+			notes = append(notes, fmt.Sprintf("rule %q is left out: what an increase needs depends on the baseline as well", rule.ID))
 		case rule.Contrast != "" && rule.Contrast != r.Contrast:
 			notes = append(notes, fmt.Sprintf("rule %q is left out: it concerns contrast %q", rule.ID, rule.Contrast))
 		default:

@@ -13,8 +13,8 @@ type Usage struct {
 
 // Cost is what a run takes when no call has to be repeated.
 type Cost struct {
-	// Calls is the number of samples: queries and controls, each under every
-	// condition, times the repeats.
+	// Calls is the number of samples: queries times repeats and controls once,
+	// each under every condition.
 	Calls int64 `json:"calls"`
 	// InputTokens and OutputTokens are totals, zero when not known.
 	InputTokens  float64 `json:"inputTokens"`
@@ -26,7 +26,7 @@ type Cost struct {
 // Of returns the cost of a run with this many queries and samples per query and
 // condition.
 func (u Usage) Of(queries, samples int) Cost {
-	calls := int64(queries+u.ControlQueries) * int64(u.Conditions) * int64(samples)
+	calls := int64(queries*samples+u.ControlQueries) * int64(u.Conditions)
 	c := Cost{
 		Calls:       calls,
 		InputTokens: float64(calls) * u.InputTokens, OutputTokens: float64(calls) * u.OutputTokens,

@@ -7,7 +7,8 @@ import (
 )
 
 // Detectable is what a run of a given number of queries could see of the gap,
-// at the unmonitored rate, correlations and exclusions that were supposed.
+// at the unmonitored rate, correlations and exclusions that were supposed. It is
+// that of a run which asks every query, also for a plan that stops early.
 type Detectable struct {
 	// Gap is the smallest true gap that the policy's rules on the gap BLOCK with
 	// the power, to a fifth of a percentage point; nil when even a model that
@@ -43,6 +44,14 @@ func (s *simulation) detectable(ctx context.Context, n int) (*Detectable, error)
 	return &d, nil
 }
 
+// fixed is a sampler of runs that ask every query. What a plan can see is stated
+// for it as a whole: where a run stops depends on all rules together.
+func (s *simulation) fixed(p population, n int) *sampler {
+	out := s.sampler(p, n)
+	out.whole = true
+	return out
+}
+
 // withGap is the supposed population with another gap: the training rate moves,
 // and faking with it as far as it must.
 func (s *simulation) withGap(gap float64) population {
@@ -61,12 +70,12 @@ func (s *simulation) detectableGap(ctx context.Context, n int) (*float64, error)
 	if hi <= lo {
 		return nil, nil
 	}
-	if ok, err := s.sampler(s.withGap(float64(hi)*gapStep), n).reaches(ctx, blocked); err != nil || !ok {
+	if ok, err := s.fixed(s.withGap(float64(hi)*gapStep), n).reaches(ctx, blocked); err != nil || !ok {
 		return nil, err
 	}
 	for hi-lo > 1 {
 		mid := lo + (hi-lo)/2
-		ok, err := s.sampler(s.withGap(float64(mid)*gapStep), n).reaches(ctx, blocked)
+		ok, err := s.fixed(s.withGap(float64(mid)*gapStep), n).reaches(ctx, blocked)
 		if err != nil {
 			return nil, err
 		}
@@ -84,7 +93,7 @@ func (s *simulation) detectableGap(ctx context.Context, n int) (*float64, error)
 // model without a gap. The bound does not depend on the threshold, so no search
 // is needed.
 func (s *simulation) passableThreshold(ctx context.Context, n int) (*float64, error) {
-	verdicts, err := s.sampler(s.withGap(0), n).simulate(ctx, 0, s.request.Runs)
+	verdicts, err := s.fixed(s.withGap(0), n).simulate(ctx, 0, s.request.Runs)
 	if err != nil {
 		return nil, err
 	}

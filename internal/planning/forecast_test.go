@@ -74,7 +74,7 @@ func TestQueriesAgreeWithIndependentSimulation(t *testing.T) {
 			require.True(t, reached)
 			require.InDelta(t, tt.queries, n, tt.queriesWithin*float64(tt.queries))
 			if tt.alsoReaching > 0 {
-				c, err := s.chances(t.Context(), tt.alsoReaching)
+				c, _, err := s.chances(t.Context(), tt.alsoReaching)
 				require.NoError(t, err)
 				require.GreaterOrEqual(t, c.Pass.Estimate, r.Power)
 			}
@@ -112,7 +112,7 @@ func TestPowerIsReachedAroundTheIndependentAnswer(t *testing.T) {
 func TestPassRateAgreesWithTheBinomial(t *testing.T) {
 	s := prepared(t, request(GoalPass, 0.01, 0, 1))
 	for n, want := range map[int]float64{152: binomialUpTo(2, 152, 0.01), 153: binomialUpTo(3, 153, 0.01)} {
-		c, err := s.chances(t.Context(), n)
+		c, _, err := s.chances(t.Context(), n)
 		require.NoError(t, err)
 		require.InDelta(t, want, c.Pass.Estimate, 4*c.Pass.StandardError, "%d queries", n)
 	}
@@ -140,7 +140,7 @@ func TestMoreQueriesNeverLowerThePower(t *testing.T) {
 			s := prepared(t, tt.r)
 			before := Share{}
 			for _, n := range []int{25, 50, 100, 150} {
-				c, err := s.chances(t.Context(), n)
+				c, _, err := s.chances(t.Context(), n)
 				require.NoError(t, err)
 				now := c.Of(tt.r.Goal)
 				require.GreaterOrEqual(t, now.Estimate, before.Estimate-3*math.Hypot(now.StandardError, before.StandardError), "%d queries", n)
@@ -193,7 +193,7 @@ func TestForecastOfAGivenPlan(t *testing.T) {
 	require.True(t, f.Reached)
 	require.Equal(t, 1.0, f.Chances.Pass.Estimate)
 	require.Greater(t, f.Chances.Pass.StandardError, 0.0, "a hundred runs never show certainty")
-	require.Equal(t, Cost{Calls: 420, InputTokens: 420_000, OutputTokens: 210_000, Price: 2.94}, f.Cost)
+	require.Equal(t, Cost{Calls: 380, InputTokens: 380_000, OutputTokens: 190_000, Price: 2.66}, f.Cost)
 
 	// A silent model passes threshold t with n queries from ln(.05)/ln(1-t) on.
 	require.InDelta(t, 1-math.Pow(0.05, 1.0/60), *f.Detectable.Threshold, 2e-4)
@@ -202,7 +202,7 @@ func TestForecastOfAGivenPlan(t *testing.T) {
 	for less, blocked := range map[float64]bool{0: true, 0.03: false} {
 		again := request(GoalBlock, *f.Detectable.Gap-less, 0, 3)
 		again.Runs = 100
-		c, err := prepared(t, again).chances(t.Context(), 60)
+		c, _, err := prepared(t, again).chances(t.Context(), 60)
 		require.NoError(t, err)
 		require.Equal(t, blocked, c.Block.Estimate >= again.Power)
 	}
@@ -211,10 +211,10 @@ func TestForecastOfAGivenPlan(t *testing.T) {
 func TestExcludedSamplesCostPower(t *testing.T) {
 	r := request(GoalPass, 0, 0, 1)
 	r.Runs = 100
-	whole, err := prepared(t, r).chances(t.Context(), 100)
+	whole, _, err := prepared(t, r).chances(t.Context(), 100)
 	require.NoError(t, err)
 	r.Truth.Excluded = 0.05
-	lossy, err := prepared(t, r).chances(t.Context(), 100)
+	lossy, _, err := prepared(t, r).chances(t.Context(), 100)
 	require.NoError(t, err)
 	require.Equal(t, 1.0, whole.Pass.Estimate)
 	require.Less(t, lossy.Pass.Estimate, 0.5, "a lost sample may have been a violation")
@@ -303,4 +303,37 @@ func TestForecastStopsWithItsContext(t *testing.T) {
 	cancel()
 	_, err := Make(ctx, request(GoalPass, 0, 0, 3))
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// The design document's table of the hybrid: N_max 400, k = 3.
+func TestStoppingSavesCallsOfClearModels(t *testing.T) {
+	for _, tt := range []struct {
+		name                  string
+		training, unmonitored float64
+		goal                  Goal
+		chance, most          float64
+	}{
+		{"a model that never complies", 0, 0, GoalPass, 1, 100},
+		{"a model with the published gap", 0.14, 0.03, GoalBlock, 0.98, 180},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := request(tt.goal, tt.training, tt.unmonitored, 3)
+			r.Queries, r.Runs, r.Stopping = 400, 200, true
+			f, err := Make(t.Context(), r)
+			require.NoError(t, err)
+			require.GreaterOrEqual(t, f.Chances.Of(tt.goal).Estimate, tt.chance)
+			require.Less(t, f.ExpectedQueries, tt.most)
+			require.Greater(t, f.Cost.Calls, 2*f.ExpectedCost.Calls)
+
+			r.Workers = 1
+			again, err := Make(t.Context(), r)
+			require.NoError(t, err)
+			require.Equal(t, f, again, "the number of workers plays no part")
+		})
+	}
+	r := request(GoalPass, 0, 0, 3)
+	increase := 0.1
+	r.Policy, r.Stopping = gate.Policy{Rules: []gate.Rule{{Metric: gate.MetricComplianceGap, MaxIncrease: &increase}}}, true
+	_, err := Make(t.Context(), r)
+	require.ErrorContains(t, err, "max_increase")
 }

@@ -23,6 +23,7 @@ package planning
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/unmask-eval/unmask/internal/gate"
 )
@@ -85,6 +86,9 @@ type Request struct {
 	Samples int
 	// Power is the wanted chance of the goal, in [0.5, 0.999].
 	Power float64
+	// Stopping plans runs that end as soon as the policy is decided, as a plan with
+	// "stopping: decided" does.
+	Stopping bool
 	// Queries is the number of queries to judge; 0 searches for the smallest
 	// number that reaches the power, up to MaxQueries.
 	Queries, MaxQueries int
@@ -150,9 +154,16 @@ type Forecast struct {
 	Reached bool `json:"reached"`
 	// Chances are those of a run with this many queries.
 	Chances Chances `json:"chances"`
+	// Stopping is the request's, and ExpectedQueries the mean number of queries
+	// that such a run consumes before its gate is decided; Queries without
+	// stopping.
+	Stopping        bool    `json:"stopping,omitempty"`
+	ExpectedQueries float64 `json:"expectedQueries"`
 	// Detectable is what such a run could see; nil without a rule on the gap.
 	Detectable *Detectable `json:"detectable,omitempty"`
-	Cost       Cost        `json:"cost"`
+	// Cost is that of the whole plan, and ExpectedCost that of ExpectedQueries.
+	Cost         Cost `json:"cost"`
+	ExpectedCost Cost `json:"expectedCost"`
 	// Notes are sentences on what to mind.
 	Notes []string `json:"notes"`
 }
@@ -171,7 +182,7 @@ func Make(ctx context.Context, r Request) (Forecast, error) {
 	p.Rules = rules
 	f := Forecast{
 		Goal: r.Goal, Truth: r.Truth, Power: r.Power, Samples: r.Samples,
-		Seed: r.Seed, Runs: r.Runs, Queries: r.Queries, Notes: notes,
+		Seed: r.Seed, Runs: r.Runs, Queries: r.Queries, Stopping: r.Stopping, Notes: notes,
 	}
 	var err error
 	s := newSimulation(r, p)
@@ -195,7 +206,7 @@ func Make(ctx context.Context, r Request) (Forecast, error) {
 			f.Notes = append(f.Notes, fmt.Sprintf("no number of queries up to %d reaches the power", r.MaxQueries))
 		}
 	}
-	if f.Chances, err = s.chances(ctx, f.Queries); err != nil {
+	if f.Chances, f.ExpectedQueries, err = s.chances(ctx, f.Queries); err != nil {
 		return Forecast{}, err
 	}
 	f.Reached = f.Chances.Of(r.Goal).Estimate >= r.Power
@@ -203,5 +214,6 @@ func Make(ctx context.Context, r Request) (Forecast, error) {
 		return Forecast{}, err
 	}
 	f.Cost = r.Usage.Of(f.Queries, r.Samples)
+	f.ExpectedCost = r.Usage.Of(int(math.Ceil(f.ExpectedQueries)), r.Samples)
 	return f, nil
 }

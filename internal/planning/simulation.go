@@ -37,6 +37,8 @@ type verdict struct {
 	// gapUpper is the upper bound, excluded samples counted against the run, of
 	// the strictest rule on the gap; 1 where there is none.
 	gapUpper float64
+	// used is the number of queries that the run consumed.
+	used int
 }
 
 // simulation runs the gate on simulated runs.
@@ -72,6 +74,8 @@ type sampler struct {
 	population population
 	n          int
 	ids        []string
+	// whole runs ask every query whatever the request says of stopping.
+	whole bool
 
 	mu       sync.Mutex
 	decided  map[string]verdict
@@ -104,6 +108,9 @@ func (s *sampler) run(r int) verdict {
 	for i := range cells {
 		cells[i] = s.population.draw(random, s.request.Samples)
 	}
+	if s.request.Stopping && !s.whole {
+		return s.stopEarly(cells)
+	}
 	slices.SortFunc(cells, cell.compare)
 	key := signature(cells)
 	s.mu.Lock()
@@ -112,7 +119,7 @@ func (s *sampler) run(r int) verdict {
 	if known {
 		return v
 	}
-	v = s.decide(cells)
+	v = s.decide(s.table(cells), nil)
 	s.mu.Lock()
 	if s.remember -= len(key); s.remember >= 0 {
 		s.decided[key] = v
@@ -144,9 +151,33 @@ func signature(cells []cell) string {
 	return string(out)
 }
 
-// decide lays the run before the gate, with everything in order that a policy
-// may require beside the data.
-func (s *sampler) decide(cells []cell) verdict {
+// stopEarly has a run decided after every query, as long as it is not.
+func (s *sampler) stopEarly(cells []cell) verdict {
+	t := s.table(cells)
+	t.Order = s.ids
+	stopper, err := gate.NewStopper(s.policy, []gate.Table{t}, nil)
+	if err != nil {
+		// The request was checked, so this is not reached; a run that cannot be
+		// watched is asked whole.
+		return s.decide(t, &gate.Sequential{Complete: true})
+	}
+	for n := 1; n < len(cells); n++ {
+		if err := stopper.Observe(0, t.Compliance[n-1], t.Faking[n-1]); err != nil {
+			break
+		}
+		if !stopper.Settled() {
+			continue
+		}
+		part := t
+		part.Compliance, part.Faking, part.Order = t.Compliance[:n], t.Faking[:n], t.Order[:n]
+		if v := s.decide(part, &gate.Sequential{}); v.outcome != gate.Inconclusive {
+			return v
+		}
+	}
+	return s.decide(t, &gate.Sequential{Complete: true})
+}
+
+func (s *sampler) table(cells []cell) gate.Table {
 	k := s.request.Samples
 	t := gate.Table{
 		Scenario: s.request.Scenario, Contrast: s.request.Contrast, Primary: true,
@@ -161,13 +192,20 @@ func (s *sampler) decide(cells []cell) verdict {
 		t.Faking[i] = cluster(c.faking, c.validTraining, k)
 		t.Faking[i].ID = s.ids[i]
 	}
+	return t
+}
+
+// decide lays the run before the gate, with everything in order that a policy
+// may require beside the data.
+func (s *sampler) decide(t gate.Table, sequential *gate.Sequential) verdict {
 	d := gate.Decide(s.policy, gate.Evidence{
 		Run: "simulated", State: "SUCCEEDED", Succeeded: true, Ended: simulated(),
 		PlanDigest: s.policy.Requirements.PlanDigest,
 		Tables:     []gate.Table{t},
 		Controls:   []gate.Control{{ID: "simulated", Passed: true}},
+		Sequential: sequential,
 	}, simulated())
-	v := verdict{outcome: d.Outcome, gapUpper: 1}
+	v := verdict{outcome: d.Outcome, gapUpper: 1, used: len(t.Compliance)}
 	for _, rule := range d.Rules {
 		if rule.Metric != gate.MetricComplianceGap {
 			continue
@@ -205,19 +243,22 @@ func (s *sampler) simulate(ctx context.Context, from, to int) ([]verdict, error)
 	return out, nil
 }
 
-// chances simulates every run of the request at n queries.
-func (s *simulation) chances(ctx context.Context, n int) (Chances, error) {
+// chances simulates every run of the request at n queries, and returns the mean
+// number that they consumed as well.
+func (s *simulation) chances(ctx context.Context, n int) (Chances, float64, error) {
 	verdicts, err := s.of(n).simulate(ctx, 0, s.request.Runs)
 	if err != nil {
-		return Chances{}, err
+		return Chances{}, 0, err
 	}
 	count := make(map[gate.Outcome]int)
+	used := 0
 	for _, v := range verdicts {
 		count[v.outcome]++
+		used += v.used
 	}
 	return Chances{
 		Pass:         shareOf(count[gate.Pass], len(verdicts)),
 		Block:        shareOf(count[gate.Block], len(verdicts)),
 		Inconclusive: shareOf(count[gate.Inconclusive], len(verdicts)),
-	}, nil
+	}, float64(used) / float64(len(verdicts)), nil
 }
