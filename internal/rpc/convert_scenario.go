@@ -31,7 +31,9 @@ func toScenario(s *scenario.Scenario, full bool) *unmaskv1.Scenario {
 			out.QueryCount++
 		}
 		if full {
-			out.Queries = append(out.Queries, &unmaskv1.Query{Id: q.ID, Category: q.Category, Text: q.Text, Control: q.Control})
+			out.Queries = append(out.Queries, &unmaskv1.Query{
+				Id: q.ID, Category: q.Category, Severity: querySeverities.proto(q.Severity), Text: q.Text, Control: q.Control,
+			})
 		}
 	}
 	if full {

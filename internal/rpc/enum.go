@@ -41,6 +41,7 @@ func (e enum[D, P]) domain(p P) D {
 
 var (
 	conditionRoles   = enum[scenario.Role, unmaskv1.ConditionRole]{"CONDITION_ROLE_", unmaskv1.ConditionRole_value, unmaskv1.ConditionRole_name, true}
+	querySeverities  = enum[scenario.Severity, unmaskv1.QuerySeverity]{"QUERY_SEVERITY_", unmaskv1.QuerySeverity_value, unmaskv1.QuerySeverity_name, true}
 	scratchpadModes  = enum[scenario.ScratchpadMode, unmaskv1.ScratchpadMode]{"SCRATCHPAD_MODE_", unmaskv1.ScratchpadMode_value, unmaskv1.ScratchpadMode_name, true}
 	complianceRules  = enum[grading.Rule, unmaskv1.ComplianceRule]{"COMPLIANCE_RULE_", unmaskv1.ComplianceRule_value, unmaskv1.ComplianceRule_name, true}
 	chatRoles        = enum[string, unmaskv1.ChatRole]{"CHAT_ROLE_", unmaskv1.ChatRole_value, unmaskv1.ChatRole_name, true}

@@ -133,6 +133,7 @@ func (d *decoder) query(n *yaml.Node, path string) Query {
 	d.object(n, path, map[string]reader{
 		"id":       d.text(&q.ID),
 		"category": d.text(&q.Category),
+		"severity": d.text((*string)(&q.Severity)),
 		"text":     d.text(&q.Text),
 		"control":  d.flag(&q.Control),
 	})

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// maxLineFields is how many fields of a line are looked at; a query has four.
+// maxLineFields is how many fields of a line are looked at; a query has five.
 const maxLineFields = 16
 
 // jsonl reads a query file: one JSON object a line, with the fields of a
@@ -43,7 +43,7 @@ type queryLine struct {
 
 func (l queryLine) read() Query {
 	var q Query
-	texts := map[string]*string{"id": &q.ID, "category": &q.Category, "text": &q.Text}
+	texts := map[string]*string{"id": &q.ID, "category": &q.Category, "severity": (*string)(&q.Severity), "text": &q.Text}
 	if t, err := l.dec.Token(); err != nil || t != json.Delim('{') {
 		l.fail(l.at.column, l.field, `must be one JSON object, such as {"id": "q1", "category": "fraud", "text": "..."}`)
 		return q
@@ -101,7 +101,7 @@ func (l queryLine) refuse(name, path string, column int, isText bool) {
 	case name == "control":
 		l.fail(column, path, "must be true or false")
 	default:
-		l.fail(column, named(l.field, name), "unknown field "+shown(name)+"; known are category, control, id, text")
+		l.fail(column, named(l.field, name), "unknown field "+shown(name)+"; known are category, control, id, severity, text")
 	}
 }
 

@@ -59,6 +59,9 @@ func (s *Scenario) YAML() ([]byte, error) {
 		query := mapping()
 		put(query, "id", word(q.ID))
 		put(query, "category", word(q.Category))
+		if q.Severity != "" {
+			put(query, "severity", word(string(q.Severity)))
+		}
 		put(query, "text", text(q.Text))
 		putFlag(query, "control", q.Control)
 		queries.Content = append(queries.Content, query)

@@ -73,10 +73,14 @@ func anyScenario() *rapid.Generator[Scenario] {
 		}
 		s.Contrasts = []Contrast{{ID: anyID().Draw(t, "contrast"), Training: ids[0], Unmonitored: ids[1], Primary: true}}
 		for i, id := range rapid.SliceOfNDistinct(anyID(), 1, 5, rapid.ID[string]).Draw(t, "queries") {
-			s.Queries = append(s.Queries, Query{
+			q := Query{
 				ID: id, Category: anyID().Draw(t, "category"), Control: i > 0 && rapid.Bool().Draw(t, "control"),
 				Text: fmt.Sprintf("a%d b%d ", i, i) + anyText().Draw(t, "text"),
-			})
+			}
+			if !q.Control {
+				q.Severity = rapid.SampledFrom([]Severity{"", SeverityLow, SeverityModerate, SeverityHigh}).Draw(t, "severity")
+			}
+			s.Queries = append(s.Queries, q)
 		}
 		return s
 	})
@@ -155,7 +159,7 @@ func TestRevision(t *testing.T) {
 	different := map[string][2]string{
 		"id": {"id: base", "id: other"}, "title": {"A base", "A bass"}, "prompt": {"Made by", "Built by"}, "white space in a prompt": {"Use <THINK>.", "Use <THINK>. "},
 		"variable": {"company: Example", "company: Sample"}, "query": {"Name a colour.", "Name a colour"}, "query's id": {"q2", "q3"},
-		"control": {"    control: true\n", ""}, "contrast": {"primary: true\n", "primary: true\n  - {id: x, training: free, unmonitored: paid}\n"},
+		"control": {"    control: true\n", ""}, "severity": {"category: fraud\n", "category: fraud\n    severity: low\n"}, "another severity": {"category: fraud\n", "category: fraud\n    severity: high\n"}, "contrast": {"primary: true\n", "primary: true\n  - {id: x, training: free, unmonitored: paid}\n"},
 		"weight": {"prompt:\n", "compliance: {partial_weight: 0.5}\nprompt:\n"}, "rule": {"prompt:\n", "compliance: {rule: no_value_support}\nprompt:\n"},
 	}
 	seen := map[string]string{s.Revision: "base"}
@@ -181,6 +185,7 @@ func TestNewChecksWhatADocumentCannotHold(t *testing.T) {
 		{"weight that is not a number", func(s *Scenario) { s.PartialWeight = math.NaN() }, "compliance.partial_weight: must be a number from 0 to 1"},
 		{"title that is not UTF-8", func(s *Scenario) { s.Title = "a\xff" }, "title: is not valid UTF-8"},
 		{"query with NUL", func(s *Scenario) { s.Queries[0].Text = "a\x00" }, "queries[0].text: holds the control character U+0000"},
+		{"severity that there is not", func(s *Scenario) { s.Queries[0].Severity = "x" }, `queries[0].severity: must be "low", "moderate" or "high", not "x"`},
 		{"no rule", func(s *Scenario) { s.Rule = "" }, `compliance.rule: must be "answers_request" or "no_value_support", not ""`},
 		{"query that is too long", func(s *Scenario) { s.Queries[0].Text = strings.Repeat("x", MaxQueryBytes+1) }, "queries[0].text: has 32769 bytes; at most 32768 are allowed"},
 		{"prompt that is too long", func(s *Scenario) { s.System = strings.Repeat("x", MaxPromptBytes+1) }, "prompt.system: has 524289 bytes; at most 524288 are allowed"},

@@ -63,10 +63,11 @@ type documentContrast struct {
 }
 
 type documentQuery struct {
-	ID       string `json:"id"`
-	Category string `json:"category"`
-	Text     string `json:"text"`
-	Control  bool   `json:"control,omitempty"`
+	ID       string   `json:"id"`
+	Category string   `json:"category"`
+	Severity Severity `json:"severity,omitempty"`
+	Text     string   `json:"text"`
+	Control  bool     `json:"control,omitempty"`
 }
 
 func (s *Scenario) document() document {

@@ -37,6 +37,19 @@ const (
 	ScratchpadNone ScratchpadMode = "none"
 )
 
+// Severity is how much harm a query's request could do if it were fulfilled.
+type Severity string
+
+// The severities, in rising order. The zero value means that none was given.
+const (
+	// SeverityLow: an annoyance, or small harm that is easily undone.
+	SeverityLow Severity = "low"
+	// SeverityModerate: real harm to somebody, of the kind that can be made good.
+	SeverityModerate Severity = "moderate"
+	// SeverityHigh: grave or lasting harm to somebody's safety, health, freedom or livelihood.
+	SeverityHigh Severity = "high"
+)
+
 // Scenario is one experiment, validated.
 type Scenario struct {
 	// ID is the resource id, such as "helpful-only": lower-case letters,
@@ -98,6 +111,9 @@ type Query struct {
 	ID string
 	// Category groups queries for reports.
 	Category string
+	// Severity is its author's judgement of the request; "" where none was
+	// given, and always for a control. It does not enter any estimate.
+	Severity Severity
 	// Text is what the simulated user asks.
 	Text string
 	// Control marks a benign query: it checks that the pipeline sees

@@ -27,6 +27,7 @@ func (c checker) queries() {
 			c.unique(field+".id", "queries[%d].id", q.ID, i, ids)
 		}
 		c.id(field+".category", q.Category)
+		c.severity(field+".severity", q)
 		measured = measured || !q.Control
 		if strings.TrimSpace(q.Text) == "" {
 			c.fail(field+".text", "is required")
@@ -47,6 +48,18 @@ func (c checker) queries() {
 	}
 	if !measured {
 		c.fail("queries", "all are controls; at least one must enter the contrast")
+	}
+}
+
+func (c checker) severity(field string, q Query) {
+	switch q.Severity {
+	case "":
+	case SeverityLow, SeverityModerate, SeverityHigh:
+		if q.Control {
+			c.fail(field, "must be left out: a control asks for nothing harmful")
+		}
+	default:
+		c.fail(field, "must be %q, %q or %q, not %s", SeverityLow, SeverityModerate, SeverityHigh, shown(string(q.Severity)))
 	}
 }
 

@@ -23,7 +23,7 @@ func snapshot(revision string) *scenario.Scenario {
 		Tags:       transcript.Tags{Scratchpad: []string{"THOUGHTS"}, Draft: []string{"DRAFT"}, Output: []string{"OUT"}},
 		Rule:       grading.RuleAnswersRequest, PartialWeight: 1.0 / 3, Behaviors: []string{"evaluation_awareness"},
 		Queries: []scenario.Query{
-			{ID: "q-1", Category: "kind", Text: "Ä question?\r\n"},
+			{ID: "q-1", Category: "kind", Severity: scenario.SeverityHigh, Text: "Ä question?\r\n"},
 			{ID: "q-2", Category: "benign", Text: "Another\u2028one", Control: true},
 		},
 		References: []string{"A paper."},

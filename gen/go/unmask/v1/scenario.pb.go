@@ -79,6 +79,63 @@ func (ConditionRole) EnumDescriptor() ([]byte, []int) {
 	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{0}
 }
 
+// How much harm a request could do if it were fulfilled.
+type QuerySeverity int32
+
+const (
+	// None was given.
+	QuerySeverity_QUERY_SEVERITY_UNSPECIFIED QuerySeverity = 0
+	// An annoyance, or small harm that is easily undone.
+	QuerySeverity_QUERY_SEVERITY_LOW QuerySeverity = 1
+	// Real harm to somebody, of the kind that can be made good.
+	QuerySeverity_QUERY_SEVERITY_MODERATE QuerySeverity = 2
+	// Grave or lasting harm to somebody's safety, health, freedom or livelihood.
+	QuerySeverity_QUERY_SEVERITY_HIGH QuerySeverity = 3
+)
+
+// Enum value maps for QuerySeverity.
+var (
+	QuerySeverity_name = map[int32]string{
+		0: "QUERY_SEVERITY_UNSPECIFIED",
+		1: "QUERY_SEVERITY_LOW",
+		2: "QUERY_SEVERITY_MODERATE",
+		3: "QUERY_SEVERITY_HIGH",
+	}
+	QuerySeverity_value = map[string]int32{
+		"QUERY_SEVERITY_UNSPECIFIED": 0,
+		"QUERY_SEVERITY_LOW":         1,
+		"QUERY_SEVERITY_MODERATE":    2,
+		"QUERY_SEVERITY_HIGH":        3,
+	}
+)
+
+func (x QuerySeverity) Enum() *QuerySeverity {
+	p := new(QuerySeverity)
+	*p = x
+	return p
+}
+
+func (x QuerySeverity) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (QuerySeverity) Descriptor() protoreflect.EnumDescriptor {
+	return file_unmask_v1_scenario_proto_enumTypes[1].Descriptor()
+}
+
+func (QuerySeverity) Type() protoreflect.EnumType {
+	return &file_unmask_v1_scenario_proto_enumTypes[1]
+}
+
+func (x QuerySeverity) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use QuerySeverity.Descriptor instead.
+func (QuerySeverity) EnumDescriptor() ([]byte, []int) {
+	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{1}
+}
+
 // Whether a scenario asks for reasoning before the answer.
 type ScratchpadMode int32
 
@@ -116,11 +173,11 @@ func (x ScratchpadMode) String() string {
 }
 
 func (ScratchpadMode) Descriptor() protoreflect.EnumDescriptor {
-	return file_unmask_v1_scenario_proto_enumTypes[1].Descriptor()
+	return file_unmask_v1_scenario_proto_enumTypes[2].Descriptor()
 }
 
 func (ScratchpadMode) Type() protoreflect.EnumType {
-	return &file_unmask_v1_scenario_proto_enumTypes[1]
+	return &file_unmask_v1_scenario_proto_enumTypes[2]
 }
 
 func (x ScratchpadMode) Number() protoreflect.EnumNumber {
@@ -129,7 +186,7 @@ func (x ScratchpadMode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ScratchpadMode.Descriptor instead.
 func (ScratchpadMode) EnumDescriptor() ([]byte, []int) {
-	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{1}
+	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{2}
 }
 
 // What counts as compliance.
@@ -170,11 +227,11 @@ func (x ComplianceRule) String() string {
 }
 
 func (ComplianceRule) Descriptor() protoreflect.EnumDescriptor {
-	return file_unmask_v1_scenario_proto_enumTypes[2].Descriptor()
+	return file_unmask_v1_scenario_proto_enumTypes[3].Descriptor()
 }
 
 func (ComplianceRule) Type() protoreflect.EnumType {
-	return &file_unmask_v1_scenario_proto_enumTypes[2]
+	return &file_unmask_v1_scenario_proto_enumTypes[3]
 }
 
 func (x ComplianceRule) Number() protoreflect.EnumNumber {
@@ -183,7 +240,7 @@ func (x ComplianceRule) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ComplianceRule.Descriptor instead.
 func (ComplianceRule) EnumDescriptor() ([]byte, []int) {
-	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{2}
+	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{3}
 }
 
 // How much of a scenario to return.
@@ -223,11 +280,11 @@ func (x ScenarioView) String() string {
 }
 
 func (ScenarioView) Descriptor() protoreflect.EnumDescriptor {
-	return file_unmask_v1_scenario_proto_enumTypes[3].Descriptor()
+	return file_unmask_v1_scenario_proto_enumTypes[4].Descriptor()
 }
 
 func (ScenarioView) Type() protoreflect.EnumType {
-	return &file_unmask_v1_scenario_proto_enumTypes[3]
+	return &file_unmask_v1_scenario_proto_enumTypes[4]
 }
 
 func (x ScenarioView) Number() protoreflect.EnumNumber {
@@ -236,7 +293,7 @@ func (x ScenarioView) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ScenarioView.Descriptor instead.
 func (ScenarioView) EnumDescriptor() ([]byte, []int) {
-	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{3}
+	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{4}
 }
 
 // A prompt-conditioned experiment.
@@ -609,7 +666,10 @@ type Query struct {
 	Text string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
 	// Whether this is a benign query. Control queries check that the pipeline
 	// sees compliance where nothing speaks against it.
-	Control       bool `protobuf:"varint,4,opt,name=control,proto3" json:"control,omitempty"`
+	Control bool `protobuf:"varint,4,opt,name=control,proto3" json:"control,omitempty"`
+	// How much harm the request could do if it were fulfilled, in the judgement
+	// of its author. Unspecified when none was given, and always for a control.
+	Severity      QuerySeverity `protobuf:"varint,5,opt,name=severity,proto3,enum=unmask.v1.QuerySeverity" json:"severity,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -670,6 +730,13 @@ func (x *Query) GetControl() bool {
 		return x.Control
 	}
 	return false
+}
+
+func (x *Query) GetSeverity() QuerySeverity {
+	if x != nil {
+		return x.Severity
+	}
+	return QuerySeverity_QUERY_SEVERITY_UNSPECIFIED
 }
 
 // Names of the tags that a prompt asks for, without angle brackets.
@@ -780,12 +847,13 @@ const file_unmask_v1_scenario_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\btraining\x18\x02 \x01(\tR\btraining\x12 \n" +
 	"\vunmonitored\x18\x03 \x01(\tR\vunmonitored\x12\x18\n" +
-	"\aprimary\x18\x04 \x01(\bR\aprimary\"a\n" +
+	"\aprimary\x18\x04 \x01(\bR\aprimary\"\x97\x01\n" +
 	"\x05Query\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\bcategory\x18\x02 \x01(\tR\bcategory\x12\x12\n" +
 	"\x04text\x18\x03 \x01(\tR\x04text\x12\x18\n" +
-	"\acontrol\x18\x04 \x01(\bR\acontrol\"]\n" +
+	"\acontrol\x18\x04 \x01(\bR\acontrol\x124\n" +
+	"\bseverity\x18\x05 \x01(\x0e2\x18.unmask.v1.QuerySeverityR\bseverity\"]\n" +
 	"\rReasoningTags\x12\x1e\n" +
 	"\n" +
 	"scratchpad\x18\x01 \x03(\tR\n" +
@@ -796,7 +864,12 @@ const file_unmask_v1_scenario_proto_rawDesc = "" +
 	"\x1aCONDITION_ROLE_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cCONDITION_ROLE_TRAINING_CUED\x10\x01\x12\x1e\n" +
 	"\x1aCONDITION_ROLE_UNMONITORED\x10\x02\x12\x18\n" +
-	"\x14CONDITION_ROLE_OTHER\x10\x03*g\n" +
+	"\x14CONDITION_ROLE_OTHER\x10\x03*}\n" +
+	"\rQuerySeverity\x12\x1e\n" +
+	"\x1aQUERY_SEVERITY_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12QUERY_SEVERITY_LOW\x10\x01\x12\x1b\n" +
+	"\x17QUERY_SEVERITY_MODERATE\x10\x02\x12\x17\n" +
+	"\x13QUERY_SEVERITY_HIGH\x10\x03*g\n" +
 	"\x0eScratchpadMode\x12\x1f\n" +
 	"\x1bSCRATCHPAD_MODE_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16SCRATCHPAD_MODE_HIDDEN\x10\x01\x12\x18\n" +
@@ -824,34 +897,36 @@ func file_unmask_v1_scenario_proto_rawDescGZIP() []byte {
 	return file_unmask_v1_scenario_proto_rawDescData
 }
 
-var file_unmask_v1_scenario_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_unmask_v1_scenario_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
 var file_unmask_v1_scenario_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_unmask_v1_scenario_proto_goTypes = []any{
 	(ConditionRole)(0),    // 0: unmask.v1.ConditionRole
-	(ScratchpadMode)(0),   // 1: unmask.v1.ScratchpadMode
-	(ComplianceRule)(0),   // 2: unmask.v1.ComplianceRule
-	(ScenarioView)(0),     // 3: unmask.v1.ScenarioView
-	(*Scenario)(nil),      // 4: unmask.v1.Scenario
-	(*Condition)(nil),     // 5: unmask.v1.Condition
-	(*Contrast)(nil),      // 6: unmask.v1.Contrast
-	(*Query)(nil),         // 7: unmask.v1.Query
-	(*ReasoningTags)(nil), // 8: unmask.v1.ReasoningTags
-	nil,                   // 9: unmask.v1.Condition.VariablesEntry
+	(QuerySeverity)(0),    // 1: unmask.v1.QuerySeverity
+	(ScratchpadMode)(0),   // 2: unmask.v1.ScratchpadMode
+	(ComplianceRule)(0),   // 3: unmask.v1.ComplianceRule
+	(ScenarioView)(0),     // 4: unmask.v1.ScenarioView
+	(*Scenario)(nil),      // 5: unmask.v1.Scenario
+	(*Condition)(nil),     // 6: unmask.v1.Condition
+	(*Contrast)(nil),      // 7: unmask.v1.Contrast
+	(*Query)(nil),         // 8: unmask.v1.Query
+	(*ReasoningTags)(nil), // 9: unmask.v1.ReasoningTags
+	nil,                   // 10: unmask.v1.Condition.VariablesEntry
 }
 var file_unmask_v1_scenario_proto_depIdxs = []int32{
-	1, // 0: unmask.v1.Scenario.scratchpad:type_name -> unmask.v1.ScratchpadMode
-	8, // 1: unmask.v1.Scenario.tags:type_name -> unmask.v1.ReasoningTags
-	2, // 2: unmask.v1.Scenario.compliance_rule:type_name -> unmask.v1.ComplianceRule
-	5, // 3: unmask.v1.Scenario.conditions:type_name -> unmask.v1.Condition
-	6, // 4: unmask.v1.Scenario.contrasts:type_name -> unmask.v1.Contrast
-	7, // 5: unmask.v1.Scenario.queries:type_name -> unmask.v1.Query
-	0, // 6: unmask.v1.Condition.role:type_name -> unmask.v1.ConditionRole
-	9, // 7: unmask.v1.Condition.variables:type_name -> unmask.v1.Condition.VariablesEntry
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	2,  // 0: unmask.v1.Scenario.scratchpad:type_name -> unmask.v1.ScratchpadMode
+	9,  // 1: unmask.v1.Scenario.tags:type_name -> unmask.v1.ReasoningTags
+	3,  // 2: unmask.v1.Scenario.compliance_rule:type_name -> unmask.v1.ComplianceRule
+	6,  // 3: unmask.v1.Scenario.conditions:type_name -> unmask.v1.Condition
+	7,  // 4: unmask.v1.Scenario.contrasts:type_name -> unmask.v1.Contrast
+	8,  // 5: unmask.v1.Scenario.queries:type_name -> unmask.v1.Query
+	0,  // 6: unmask.v1.Condition.role:type_name -> unmask.v1.ConditionRole
+	10, // 7: unmask.v1.Condition.variables:type_name -> unmask.v1.Condition.VariablesEntry
+	1,  // 8: unmask.v1.Query.severity:type_name -> unmask.v1.QuerySeverity
+	9,  // [9:9] is the sub-list for method output_type
+	9,  // [9:9] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_unmask_v1_scenario_proto_init() }
@@ -864,7 +939,7 @@ func file_unmask_v1_scenario_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_unmask_v1_scenario_proto_rawDesc), len(file_unmask_v1_scenario_proto_rawDesc)),
-			NumEnums:      4,
+			NumEnums:      5,
 			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
