@@ -12,8 +12,10 @@ import (
 //
 // Intervals are percentiles of a bootstrap over queries, widened to the interval
 // of EstimateAgreement where that is wider, so that they are never narrower than
-// for independent items. A share of 0 or 1, which the bootstrap gives no width,
-// has Wilson's interval over as many items as there are queries. Resamples in
+// for independent items. Where fewer than 5 queries have the rarer outcome, as
+// with a share of 0 or 1, resampling cannot invent those that were not drawn: the
+// interval is widened to Wilson's over as many items as there are queries, as if
+// the items of a query were all alike. Resamples in
 // which a ratio is not defined are left out of its percentiles. When no query
 // has more than one item, nothing is resampled and the result is that of
 // EstimateAgreement. Equal clusters in an equal order give equal results. The
@@ -58,6 +60,30 @@ type tableShare struct {
 	interval *Interval
 }
 
+// sparseQueries is the number of queries with the rarer outcome below which a
+// bootstrap over queries is not believed alone.
+const sparseQueries = 5
+
+// spread counts the queries that have items of the share, and those among them
+// that have the rarer of both outcomes.
+func (s tableShare) spread(clusters []Confusion) (queries, rarer int) {
+	with, without := 0, 0
+	for _, c := range clusters {
+		part, whole := s.of(c)
+		if whole == 0 {
+			continue
+		}
+		queries++
+		if part > 0 {
+			with++
+		}
+		if part < whole {
+			without++
+		}
+	}
+	return queries, min(with, without)
+}
+
 // widen replaces the intervals of independent items by those of clusters.
 func (out *Agreement) widen(clusters []Confusion, sum Confusion, opts BootstrapOptions) {
 	shares := []tableShare{
@@ -84,15 +110,9 @@ func (out *Agreement) widen(clusters []Confusion, sum Confusion, opts BootstrapO
 		if whole == 0 {
 			continue
 		}
-		if part == 0 || part == whole {
-			queries := 0
-			for _, c := range clusters {
-				if _, n := s.of(c); n > 0 {
-					queries++
-				}
-			}
-			*s.interval = Wilson(queries*part/whole, queries, opts.Alpha)
-			continue
+		if queries, rarer := s.spread(clusters); rarer < sparseQueries {
+			p := float64(part) / float64(whole)
+			*s.interval = s.interval.hull(wilson(p*float64(queries), float64(queries), normalQuantile(1-opts.Alpha/2)))
 		}
 		if ci := percentiles(draws[i], opts); ci != nil {
 			*s.interval = s.interval.hull(*ci)

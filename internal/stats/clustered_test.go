@@ -48,6 +48,25 @@ func TestRepeatsOfAQueryAreNotIndependentEvidence(t *testing.T) {
 	require.Equal(t, Wilson(5, 5, 0.05), got.PrecisionCI)
 }
 
+// One error more must not make an interval narrower.
+func TestAFirstErrorDoesNotNarrowAnInterval(t *testing.T) {
+	lower := func(errors int) float64 {
+		clusters := make([]Confusion, 25)
+		for i := range clusters {
+			clusters[i].TruePositive = 6
+			if i < errors {
+				clusters[i] = Confusion{TruePositive: 5, FalseNegative: 1}
+			}
+		}
+		a, err := EstimateClusteredAgreement(clusters, twoThousand)
+		require.NoError(t, err)
+		return a.RecallCI.Lo
+	}
+	for errors := range 4 {
+		require.Greater(t, lower(errors), lower(errors+1))
+	}
+}
+
 func TestClusteredAgreementRefusesBadCounts(t *testing.T) {
 	_, err := EstimateClusteredAgreement([]Confusion{{}, {TruePositive: -1}}, twoThousand)
 	require.ErrorContains(t, err, "cluster 1")

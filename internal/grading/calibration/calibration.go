@@ -132,7 +132,7 @@ type Share struct {
 }
 
 // Number is an estimate with its standard error and interval; nil where they are
-// not defined.
+// not defined, and where items do not vary so that no error shows.
 type Number struct {
 	Estimate      *float64 `json:"estimate,omitempty"`
 	StandardError *float64 `json:"standard_error,omitempty"`

@@ -146,9 +146,12 @@ func share(part, whole int, ci stats.Interval, biased bool) Share {
 	return s
 }
 
+// number leaves out an error of 0: items that do not vary show none, which is
+// not the same as certainty.
 func number(estimate, se *float64, ci *stats.Interval) Number {
-	n := Number{Estimate: estimate, StandardError: se}
-	if se != nil && ci != nil {
+	n := Number{Estimate: estimate}
+	if se != nil && *se > 0 && ci != nil {
+		n.StandardError = se
 		n.Lower, n.Upper = &ci.Lo, &ci.Hi
 	}
 	return n

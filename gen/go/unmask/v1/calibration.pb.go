@@ -902,7 +902,9 @@ func (x *CalibrationShare) GetUpper() float64 {
 	return 0
 }
 
-// An estimate with its error; fields are unset where they are not defined.
+// An estimate with its error; fields are unset where they are not defined. The
+// error is unset, too, where the items do not vary, as when all are judged right:
+// that is not certainty.
 type CalibrationNumber struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The estimate.
