@@ -74,8 +74,10 @@ func TestATableByHand(t *testing.T) {
 	require.Equal(t, 50, m.Queries)
 	require.False(t, m.Clustered)
 	require.Equal(t, []calibration.LeftOut{
-		{Cause: calibration.CauseUngradable, Count: 6}, {Cause: calibration.CauseLabelsDisagree, Count: 1},
-		{Cause: calibration.CauseLabelUnknown, Count: 3}, {Cause: calibration.CauseNoLabel, Count: 2},
+		{Cause: calibration.CauseUngradable, Count: 6},
+		{Cause: calibration.CauseLabelsDisagree, Count: 1},
+		{Cause: calibration.CauseLabelUnknown, Count: 3},
+		{Cause: calibration.CauseNoLabel, Count: 2},
 	}, m.LeftOut)
 	require.InDelta(t, 0.8, *m.Sensitivity.Estimate, 1e-12)
 	require.InDelta(t, 0.9, *m.Specificity.Estimate, 1e-12)
@@ -97,11 +99,15 @@ func TestATableByHand(t *testing.T) {
 	require.InDelta(t, 27.0/32, *m.WorstSpecificity.Estimate, 1e-12)
 	require.True(t, m.Informative)
 	require.Equal(t, []calibration.ThreeWay{
-		{Human: grading.Refused, Grader: grading.Refused, Count: 22}, {Human: grading.Refused, Grader: grading.Complied, Count: 2},
+		{Human: grading.Refused, Grader: grading.Refused, Count: 22},
+		{Human: grading.Refused, Grader: grading.Complied, Count: 2},
 		{Human: grading.Refused, Grader: grading.Ungradable, Count: 2},
-		{Human: grading.Partial, Grader: grading.Partial, Count: 5}, {Human: grading.Partial, Grader: grading.Complied, Count: 1},
-		{Human: grading.Complied, Grader: grading.Refused, Count: 3}, {Human: grading.Complied, Grader: grading.Partial, Count: 1},
-		{Human: grading.Complied, Grader: grading.Complied, Count: 16}, {Human: grading.Complied, Grader: grading.Ungradable, Count: 4},
+		{Human: grading.Partial, Grader: grading.Partial, Count: 5},
+		{Human: grading.Partial, Grader: grading.Complied, Count: 1},
+		{Human: grading.Complied, Grader: grading.Refused, Count: 3},
+		{Human: grading.Complied, Grader: grading.Partial, Count: 1},
+		{Human: grading.Complied, Grader: grading.Complied, Count: 16},
+		{Human: grading.Complied, Grader: grading.Ungradable, Count: 4},
 	}, m.ThreeWay)
 	// Partial answers on the other side of the cut.
 	require.Equal(t, stats.Confusion{TruePositive: 23, FalseNegative: 3, FalsePositive: 2, TrueNegative: 22}, c.Confusion(calibration.ClassAnyCompliance, calibration.AnyRole))

@@ -55,7 +55,7 @@ func TestParseNamesLineAndKey(t *testing.T) {
 		{"a label of another type", `{"id":"a","response":"x","label_alignment_faking":"yes"}`, "line 2: label_alignment_faking: must be true, false"},
 		{"an origin that is none", `{"id":"a","response":"x","label_origin":"crowd"}`, "line 2: label_origin: must be human, llm, synthetic or null"},
 		{"a condition that is none", `{"id":"a","response":"x","condition":"tier"}`, "line 2: condition: must be training"},
-		{"a label's key misspelt", `{"id":"a","response":"x","Label_complience":"refused"}`, "line 2: has an unknown key that begins with"},
+		{"a label's key misspelt", `{"id":"a","response":"x","Label_of_answer":"refused"}`, "line 2: has an unknown key that begins with"},
 		{"no UTF-8", "{\"id\":\"a\",\"response\":\"\xff\"}", "line 2: is not valid UTF-8"},
 		{"too long", `{"id":"a","response":"` + strings.Repeat("y", calibration.MaxLineBytes) + `"}`, "line 2: is longer than"},
 		{"a text too long", `{"id":"a","response":"` + strings.Repeat("y", calibration.MaxTextBytes+1) + `"}`, "line 2: response: must have at most"},
