@@ -41,6 +41,7 @@ func (t *target) addFlags(cmd *cobra.Command) {
 type client struct {
 	evaluations unmaskv1.EvaluationServiceClient
 	gates       unmaskv1.GateServiceClient
+	grading     unmaskv1.GradingServiceClient
 	conn        *grpc.ClientConn
 	// app is the server in this process, or nil.
 	app *app.App
@@ -101,7 +102,8 @@ func dial(addr string) (*client, error) {
 		return nil, fmt.Errorf("connect to %s: %w", addr, err)
 	}
 	return &client{
-		evaluations: unmaskv1.NewEvaluationServiceClient(conn), gates: unmaskv1.NewGateServiceClient(conn), conn: conn,
+		evaluations: unmaskv1.NewEvaluationServiceClient(conn), gates: unmaskv1.NewGateServiceClient(conn),
+		grading: unmaskv1.NewGradingServiceClient(conn), conn: conn,
 	}, nil
 }
 

@@ -64,6 +64,10 @@ func toVerdict(v run.Verdict) *unmaskv1.Verdict {
 	out := toJudgement(v.Verdict)
 	out.Name = resource.VerdictName(v.RunKey, v.Transcript, v.ID)
 	out.CreateTime = stamp(v.CreateTime)
+	if _, human := v.Human(); human {
+		// A person gives labels and no scores.
+		out.Grader, out.ComplianceScore, out.AlignmentFakingScore = clean(v.Grader), nil, nil
+	}
 	return out
 }
 

@@ -6,6 +6,7 @@ import (
 	unmaskv1 "github.com/unmask-eval/unmask/gen/go/unmask/v1"
 	"github.com/unmask-eval/unmask/internal/gate"
 	"github.com/unmask-eval/unmask/internal/grading"
+	"github.com/unmask-eval/unmask/internal/grading/calibration"
 	"github.com/unmask-eval/unmask/internal/model"
 	"github.com/unmask-eval/unmask/internal/run"
 	"github.com/unmask-eval/unmask/internal/scenario"
@@ -40,23 +41,28 @@ func (e enum[D, P]) domain(p P) D {
 }
 
 var (
-	conditionRoles   = enum[scenario.Role, unmaskv1.ConditionRole]{"CONDITION_ROLE_", unmaskv1.ConditionRole_value, unmaskv1.ConditionRole_name, true}
-	querySeverities  = enum[scenario.Severity, unmaskv1.QuerySeverity]{"QUERY_SEVERITY_", unmaskv1.QuerySeverity_value, unmaskv1.QuerySeverity_name, true}
-	scratchpadModes  = enum[scenario.ScratchpadMode, unmaskv1.ScratchpadMode]{"SCRATCHPAD_MODE_", unmaskv1.ScratchpadMode_value, unmaskv1.ScratchpadMode_name, true}
-	complianceRules  = enum[grading.Rule, unmaskv1.ComplianceRule]{"COMPLIANCE_RULE_", unmaskv1.ComplianceRule_value, unmaskv1.ComplianceRule_name, true}
-	chatRoles        = enum[string, unmaskv1.ChatRole]{"CHAT_ROLE_", unmaskv1.ChatRole_value, unmaskv1.ChatRole_name, true}
-	runStates        = enum[run.State, unmaskv1.RunState]{"RUN_STATE_", unmaskv1.RunState_value, unmaskv1.RunState_name, false}
-	headrooms        = enum[run.Headroom, unmaskv1.Headroom]{"HEADROOM_", unmaskv1.Headroom_value, unmaskv1.Headroom_name, false}
-	exclusionCauses  = enum[string, unmaskv1.ExclusionCause]{"EXCLUSION_CAUSE_", unmaskv1.ExclusionCause_value, unmaskv1.ExclusionCause_name, false}
-	observations     = enum[transcript.Observation, unmaskv1.Observation]{"OBSERVATION_", unmaskv1.Observation_value, unmaskv1.Observation_name, false}
-	nativeKinds      = enum[transcript.NativeKind, unmaskv1.NativeKind]{"NATIVE_KIND_", unmaskv1.NativeKind_value, unmaskv1.NativeKind_name, true}
-	finishReasons    = enum[transcript.FinishReason, unmaskv1.FinishReason]{"FINISH_REASON_", unmaskv1.FinishReason_value, unmaskv1.FinishReason_name, true}
-	partKinds        = enum[transcript.PartKind, unmaskv1.PartKind]{"PART_KIND_", unmaskv1.PartKind_value, unmaskv1.PartKind_name, true}
-	sampleErrors     = enum[model.ErrorClass, unmaskv1.SampleErrorClass]{"SAMPLE_ERROR_CLASS_", unmaskv1.SampleErrorClass_value, unmaskv1.SampleErrorClass_name, false}
-	compliances      = enum[grading.Compliance, unmaskv1.Compliance]{"COMPLIANCE_", unmaskv1.Compliance_value, unmaskv1.Compliance_name, false}
-	alignmentFakings = enum[grading.Faking, unmaskv1.AlignmentFaking]{"ALIGNMENT_FAKING_", unmaskv1.AlignmentFaking_value, unmaskv1.AlignmentFaking_name, false}
-	evidenceParts    = enum[grading.EvidencePart, unmaskv1.EvidencePart]{"EVIDENCE_PART_", unmaskv1.EvidencePart_value, unmaskv1.EvidencePart_name, true}
-	metrics          = enum[gate.Metric, unmaskv1.Metric]{"METRIC_", unmaskv1.Metric_value, unmaskv1.Metric_name, true}
-	outcomes         = enum[gate.Outcome, unmaskv1.Outcome]{"OUTCOME_", unmaskv1.Outcome_value, unmaskv1.Outcome_name, false}
-	ruleReasons      = enum[gate.Reason, unmaskv1.RuleReason]{"RULE_REASON_", unmaskv1.RuleReason_value, unmaskv1.RuleReason_name, false}
+	conditionRoles     = enum[scenario.Role, unmaskv1.ConditionRole]{"CONDITION_ROLE_", unmaskv1.ConditionRole_value, unmaskv1.ConditionRole_name, true}
+	scratchpadModes    = enum[scenario.ScratchpadMode, unmaskv1.ScratchpadMode]{"SCRATCHPAD_MODE_", unmaskv1.ScratchpadMode_value, unmaskv1.ScratchpadMode_name, true}
+	complianceRules    = enum[grading.Rule, unmaskv1.ComplianceRule]{"COMPLIANCE_RULE_", unmaskv1.ComplianceRule_value, unmaskv1.ComplianceRule_name, true}
+	chatRoles          = enum[string, unmaskv1.ChatRole]{"CHAT_ROLE_", unmaskv1.ChatRole_value, unmaskv1.ChatRole_name, true}
+	runStates          = enum[run.State, unmaskv1.RunState]{"RUN_STATE_", unmaskv1.RunState_value, unmaskv1.RunState_name, false}
+	headrooms          = enum[run.Headroom, unmaskv1.Headroom]{"HEADROOM_", unmaskv1.Headroom_value, unmaskv1.Headroom_name, false}
+	exclusionCauses    = enum[string, unmaskv1.ExclusionCause]{"EXCLUSION_CAUSE_", unmaskv1.ExclusionCause_value, unmaskv1.ExclusionCause_name, false}
+	observations       = enum[transcript.Observation, unmaskv1.Observation]{"OBSERVATION_", unmaskv1.Observation_value, unmaskv1.Observation_name, false}
+	nativeKinds        = enum[transcript.NativeKind, unmaskv1.NativeKind]{"NATIVE_KIND_", unmaskv1.NativeKind_value, unmaskv1.NativeKind_name, true}
+	finishReasons      = enum[transcript.FinishReason, unmaskv1.FinishReason]{"FINISH_REASON_", unmaskv1.FinishReason_value, unmaskv1.FinishReason_name, true}
+	partKinds          = enum[transcript.PartKind, unmaskv1.PartKind]{"PART_KIND_", unmaskv1.PartKind_value, unmaskv1.PartKind_name, true}
+	sampleErrors       = enum[model.ErrorClass, unmaskv1.SampleErrorClass]{"SAMPLE_ERROR_CLASS_", unmaskv1.SampleErrorClass_value, unmaskv1.SampleErrorClass_name, false}
+	compliances        = enum[grading.Compliance, unmaskv1.Compliance]{"COMPLIANCE_", unmaskv1.Compliance_value, unmaskv1.Compliance_name, false}
+	alignmentFakings   = enum[grading.Faking, unmaskv1.AlignmentFaking]{"ALIGNMENT_FAKING_", unmaskv1.AlignmentFaking_value, unmaskv1.AlignmentFaking_name, false}
+	roles              = enum[calibration.Role, unmaskv1.ConditionRole]{"CONDITION_ROLE_", unmaskv1.ConditionRole_value, unmaskv1.ConditionRole_name, true}
+	labelOrigins       = enum[calibration.Origin, unmaskv1.LabelOrigin]{"LABEL_ORIGIN_", unmaskv1.LabelOrigin_value, unmaskv1.LabelOrigin_name, true}
+	samplingDesigns    = enum[calibration.Design, unmaskv1.SamplingDesign]{"SAMPLING_DESIGN_", unmaskv1.SamplingDesign_value, unmaskv1.SamplingDesign_name, false}
+	calibrationClasses = enum[calibration.Class, unmaskv1.CalibrationClass]{"CALIBRATION_CLASS_", unmaskv1.CalibrationClass_value, unmaskv1.CalibrationClass_name, false}
+	calibrationCauses  = enum[calibration.Cause, unmaskv1.CalibrationCause]{"CALIBRATION_CAUSE_", unmaskv1.CalibrationCause_value, unmaskv1.CalibrationCause_name, false}
+	evidenceParts      = enum[grading.EvidencePart, unmaskv1.EvidencePart]{"EVIDENCE_PART_", unmaskv1.EvidencePart_value, unmaskv1.EvidencePart_name, true}
+	metrics            = enum[gate.Metric, unmaskv1.Metric]{"METRIC_", unmaskv1.Metric_value, unmaskv1.Metric_name, true}
+	outcomes           = enum[gate.Outcome, unmaskv1.Outcome]{"OUTCOME_", unmaskv1.Outcome_value, unmaskv1.Outcome_name, false}
+	ruleReasons        = enum[gate.Reason, unmaskv1.RuleReason]{"RULE_REASON_", unmaskv1.RuleReason_value, unmaskv1.RuleReason_name, false}
+	querySeverities    = enum[scenario.Severity, unmaskv1.QuerySeverity]{"QUERY_SEVERITY_", unmaskv1.QuerySeverity_value, unmaskv1.QuerySeverity_name, true}
 )

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/unmask-eval/unmask/internal/grading/calibration"
 )
 
 // constants returns the values of the string constants of a named type in the
@@ -108,6 +110,16 @@ func TestEveryWordOfTheDomainHasAName(t *testing.T) {
 	t.Run("alignment faking", func(t *testing.T) { both(t, alignmentFakings, constants(t, "../grading", "Faking", "")) })
 	t.Run("evidence", func(t *testing.T) { both(t, evidenceParts, constants(t, "../grading", "EvidencePart", "")) })
 	t.Run("metrics", func(t *testing.T) { both(t, metrics, constants(t, "../gate", "Metric", "")) })
+	t.Run("conditions of labels", func(t *testing.T) {
+		for _, word := range constants(t, "../grading/calibration", "Role", "") {
+			require.NotZero(t, roles.proto(calibration.Role(word)))
+			require.Equal(t, calibration.Role(word), roles.domain(roles.proto(calibration.Role(word))))
+		}
+	})
+	t.Run("origins of labels", func(t *testing.T) { both(t, labelOrigins, constants(t, "../grading/calibration", "Origin", "")) })
+	t.Run("sampling designs", func(t *testing.T) { both(t, samplingDesigns, constants(t, "../grading/calibration", "Design", "")) })
+	t.Run("classes of calibrations", func(t *testing.T) { both(t, calibrationClasses, constants(t, "../grading/calibration", "Class", "")) })
+	t.Run("causes of calibrations", func(t *testing.T) { both(t, calibrationCauses, constants(t, "../grading/calibration", "Cause", "")) })
 	t.Run("outcomes", func(t *testing.T) { both(t, outcomes, constants(t, "../gate", "Outcome", "")) })
 	t.Run("reasons", func(t *testing.T) { both(t, ruleReasons, constants(t, "../gate", "Reason", "")) })
 

@@ -10,10 +10,11 @@ import (
 	"github.com/unmask-eval/unmask/internal/transcript"
 )
 
-// GradingUseCases judge transcripts and keep nothing.
+// GradingUseCases judge transcripts of which nothing is kept, and calibrate
+// graders.
 type GradingUseCases interface {
-	// Grader returns a grader by its id, "" being the default one.
-	Grader(id string) (grading.Grader, error)
+	LabelUseCases
+	CalibrationUseCases
 	// Grade parses the reply and judges it; with a nil reply it judges the
 	// subject as it is, and what it returns as parsed means nothing.
 	Grade(ctx context.Context, graderID string, subject grading.Subject, reply *transcript.Reply) (grading.Verdict, transcript.Parsed, error)
@@ -37,13 +38,17 @@ func (s *gradingService) GradeTranscript(ctx context.Context, req *unmaskv1.Grad
 }
 
 // GetGrader implements unmaskv1.GradingServiceServer.
-func (s *gradingService) GetGrader(_ context.Context, req *unmaskv1.GetGraderRequest) (*unmaskv1.Grader, error) {
+func (s *gradingService) GetGrader(ctx context.Context, req *unmaskv1.GetGraderRequest) (*unmaskv1.Grader, error) {
 	id, _ := resource.Grader(req.GetName())
-	g, err := s.use.Grader(id)
+	g, c, err := s.use.GraderCalibration(ctx, s.project(ctx), id)
 	if err != nil {
 		return nil, err
 	}
-	return toGrader(g), nil
+	out := toGrader(g)
+	if c != nil {
+		out.Calibration = toCalibration(*c)
+	}
+	return out, nil
 }
 
 // ListGraders implements unmaskv1.GradingServiceServer.

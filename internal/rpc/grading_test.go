@@ -15,6 +15,7 @@ import (
 
 	unmaskv1 "github.com/unmask-eval/unmask/gen/go/unmask/v1"
 	"github.com/unmask-eval/unmask/internal/grading"
+	"github.com/unmask-eval/unmask/internal/grading/calibration"
 	"github.com/unmask-eval/unmask/internal/model"
 	"github.com/unmask-eval/unmask/internal/rpc"
 	"github.com/unmask-eval/unmask/internal/run"
@@ -44,6 +45,11 @@ func (j judging) Grader(id string) (grading.Grader, error) {
 		return nil, &run.NotFoundError{Name: "graders/" + id}
 	}
 	return grader("rubric"), nil
+}
+
+func (j judging) GraderCalibration(_ context.Context, project, id string) (grading.Grader, *run.Calibration, error) {
+	g, err := j.Grader(id)
+	return g, &run.Calibration{Project: project, ID: "c", Calibration: calibration.Calibration{Grader: "rubric"}}, err
 }
 
 func (j judging) Grade(ctx context.Context, graderID string, s grading.Subject, reply *transcript.Reply) (grading.Verdict, transcript.Parsed, error) {
@@ -257,6 +263,7 @@ func TestGraders(t *testing.T) {
 	g, err := client.GetGrader(t.Context(), &unmaskv1.GetGraderRequest{Name: "graders/rubric"})
 	require.NoError(t, err)
 	require.Equal(t, "sha256:rubric", g.GetDigest())
+	require.Equal(t, "graders/rubric/calibrations/c", g.GetCalibration().GetName())
 	_, err = client.GetGrader(t.Context(), &unmaskv1.GetGraderRequest{Name: "graders/none"})
 	require.Equal(t, codes.NotFound, status.Code(err))
 

@@ -12,7 +12,7 @@ import (
 	"github.com/unmask-eval/unmask/internal/run"
 )
 
-// TranscriptUseCases read what runs have kept.
+// TranscriptUseCases read what runs have kept, and keep what people say of it.
 type TranscriptUseCases interface {
 	GetTranscript(ctx context.Context, key run.RunKey, id string) (run.Transcript, error)
 	// ListTranscripts leaves out texts unless full is set.
@@ -20,6 +20,7 @@ type TranscriptUseCases interface {
 	GetVerdict(ctx context.Context, key run.RunKey, transcript, id string) (run.Verdict, error)
 	// ListVerdicts takes "-" for the verdicts of all transcripts of the run.
 	ListVerdicts(ctx context.Context, key run.RunKey, transcript string, p run.Page) (items []run.Verdict, next string, err error)
+	CreateVerdict(ctx context.Context, key run.RunKey, transcript string, in run.NewVerdict) (run.Verdict, error)
 }
 
 // Clients take messages of 4 MiB by default, and a page with texts may be far
@@ -110,4 +111,19 @@ func (s *evaluationService) ListVerdicts(ctx context.Context, req *unmaskv1.List
 		return nil, err
 	}
 	return &unmaskv1.ListVerdictsResponse{Verdicts: each(items, toVerdict), NextPageToken: page.Token(s.project(ctx), req, next)}, nil
+}
+
+// CreateVerdict implements unmaskv1.EvaluationServiceServer.
+func (s *evaluationService) CreateVerdict(ctx context.Context, req *unmaskv1.CreateVerdictRequest) (*unmaskv1.Verdict, error) {
+	name, transcript, _ := resource.Transcript(req.GetParent())
+	in := req.GetVerdict()
+	human, _ := resource.Human(in.GetGrader())
+	v, err := s.transcripts.CreateVerdict(ctx, name.In(s.project(ctx)), transcript, run.NewVerdict{
+		Human: human, Compliance: compliances.domain(in.GetCompliance()), AlignmentFaking: alignmentFakings.domain(in.GetAlignmentFaking()),
+		Rationale: in.GetRationale(), RequestID: req.GetRequestId(),
+	})
+	if err != nil {
+		return nil, under("verdict", err)
+	}
+	return toVerdict(v), nil
 }

@@ -16,6 +16,12 @@ func EvaluationName(id string) string { return "evaluations/" + id }
 // GateName is the resource name of a gate.
 func GateName(id string) string { return "gates/" + id }
 
+// LabelSetName is the resource name of a label set.
+func LabelSetName(id string) string { return "labelSets/" + id }
+
+// CalibrationName is the resource name of a calibration.
+func CalibrationName(grader, id string) string { return "graders/" + grader + "/calibrations/" + id }
+
 // lowerBase32 keeps generated ids within the letters that ids may have.
 var lowerBase32 = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/unmask-eval/unmask/internal/grading"
+	"github.com/unmask-eval/unmask/internal/grading/calibration"
 	"github.com/unmask-eval/unmask/internal/model"
 	"github.com/unmask-eval/unmask/internal/scenario"
 	"github.com/unmask-eval/unmask/internal/transcript"
@@ -37,8 +38,7 @@ type TranscriptFilter struct {
 // Every method is safe for concurrent use and scoped by the project in its
 // arguments: a row of another project does not exist for it. What does not
 // exist is a *NotFoundError. Lists are in a stable order (creation time, then
-// id; transcripts by Sample.Index; verdicts by creation time, then id), newest
-// last, and return next = "" on the last page; a cursor the store did not
+// id; transcripts by Sample.Index; labels as they were given), newest last, and return next = "" on the last page; a cursor the store did not
 // issue is an *InvalidError on the field "page_token".
 type Store interface {
 	// CreateEvaluation keeps a new evaluation. When the id exists it returns
@@ -95,6 +95,36 @@ type Store interface {
 	// ListVerdicts lists the verdicts of a transcript, or of the whole run
 	// when transcript is "-".
 	ListVerdicts(ctx context.Context, key RunKey, transcript string, p Page) (items []Verdict, next string, err error)
+	// CreateVerdict keeps a verdict beside the others of its transcript. It is
+	// idempotent as CreateEvaluation is; an id is taken once in a transcript.
+	// The transcript, the run and all other verdicts stay as they are.
+	CreateVerdict(ctx context.Context, v Verdict) (Verdict, error)
+	// ListHumanVerdicts lists the verdicts of a run that people gave.
+	ListHumanVerdicts(ctx context.Context, key RunKey, p Page) (items []Verdict, next string, err error)
+
+	// CreateLabelSet keeps a new label set with its items, all or nothing. It is
+	// idempotent as CreateEvaluation is; items that come with a repeated request
+	// are not looked at.
+	CreateLabelSet(ctx context.Context, l LabelSet, items []calibration.Item) (LabelSet, error)
+	GetLabelSet(ctx context.Context, project, id string) (LabelSet, error)
+	ListLabelSets(ctx context.Context, project string, p Page) (items []LabelSet, next string, err error)
+	// DeleteLabelSet removes a label set with its items; calibrations by it stay.
+	DeleteLabelSet(ctx context.Context, project, id string) error
+	// ListLabels lists the items of a label set in the order in which they were
+	// given.
+	ListLabels(ctx context.Context, project, labelSet string, p Page) (items []calibration.Item, next string, err error)
+
+	// SaveCalibration returns an *ExistsError when the grader has a calibration
+	// of this id.
+	SaveCalibration(ctx context.Context, c Calibration) error
+	GetCalibration(ctx context.Context, project, grader, id string) (Calibration, error)
+	// ListCalibrations lists the calibrations of a grader, whatever its digest,
+	// or of all when grader is "-". A grader without any has an empty list.
+	ListCalibrations(ctx context.Context, project, grader string, p Page) (items []Calibration, next string, err error)
+	// CurrentCalibration returns the newest calibration of exactly this digest
+	// that is human-labelled (calibration.Calibration.HumanLabelled); of two of
+	// one time, the one with the greater id.
+	CurrentCalibration(ctx context.Context, project, graderDigest string) (Calibration, error)
 
 	CreateGate(ctx context.Context, g Gate) (Gate, error)
 	GetGate(ctx context.Context, project, id string) (Gate, error)

@@ -20,10 +20,12 @@ package run
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/unmask-eval/unmask/internal/gate"
 	"github.com/unmask-eval/unmask/internal/grading"
+	"github.com/unmask-eval/unmask/internal/grading/calibration"
 	"github.com/unmask-eval/unmask/internal/model"
 	"github.com/unmask-eval/unmask/internal/transcript"
 )
@@ -212,13 +214,43 @@ type Transcript struct {
 	AlignmentFaking grading.Faking
 }
 
-// Verdict is a grader's judgement of a stored transcript.
+// Verdict is a grader's or a person's judgement of a stored transcript.
 type Verdict struct {
 	RunKey
 	// Transcript is the sample's id; ID is unique in its transcript.
 	Transcript, ID string
 	grading.Verdict
 	CreateTime time.Time
+	// RequestID and RequestDigest are as in Evaluation; "" for a grader's.
+	RequestID, RequestDigest string
+}
+
+// humans begins the Grader of a person's verdict: "humans/{name}".
+const humans = "humans/"
+
+// Human returns the name of the person who gave the verdict; ok is false when a
+// grader did.
+func (v Verdict) Human() (name string, ok bool) { return strings.CutPrefix(v.Grader, humans) }
+
+// LabelSet is a set of transcripts with labels. Its content never changes.
+type LabelSet struct {
+	Project, ID string
+	// DisplayName is one line for people, or "".
+	DisplayName string
+	// Rule says what counts as compliance in its labels.
+	Rule grading.Rule
+	// Digest is "sha256:..." over the items and the rule.
+	Digest string
+	// Items is the number of items, and HumanItems of those labelled by people.
+	Items, HumanItems        int
+	CreateTime               time.Time
+	RequestID, RequestDigest string
+}
+
+// Calibration is a stored calibration of a grader.
+type Calibration struct {
+	Project, ID string
+	calibration.Calibration
 }
 
 // Finished is what is kept of one sample in one commit. Verdict is nil when

@@ -16,6 +16,23 @@ type BootstrapOptions struct {
 	Seed uint64
 }
 
+// complete fills in defaults and checks.
+func (o BootstrapOptions) complete() (BootstrapOptions, error) {
+	if o.Resamples == 0 {
+		o.Resamples = 20_000
+	}
+	if o.Seed == 0 {
+		o.Seed = 1
+	}
+	if err := checkAlpha("alpha", o.Alpha); err != nil {
+		return o, err
+	}
+	if o.Resamples < 100 || o.Resamples > 1_000_000 {
+		return o, badInput("resamples", "must lie in [100, 1000000], got %d", o.Resamples)
+	}
+	return o, nil
+}
+
 // BootstrapWarning is the number of non-zero differences below which a bootstrap
 // interval must not be believed: resampling cannot invent the queries that were
 // not drawn.
@@ -42,17 +59,9 @@ type BootstrapGap struct {
 // and bias-corrected accelerated intervals (Efron 1987). The error is an
 // *InputError.
 func Bootstrap(pairs []Pair, opts BootstrapOptions) (BootstrapGap, error) {
-	if opts.Resamples == 0 {
-		opts.Resamples = 20_000
-	}
-	if opts.Seed == 0 {
-		opts.Seed = 1
-	}
-	if err := checkAlpha("alpha", opts.Alpha); err != nil {
+	opts, err := opts.complete()
+	if err != nil {
 		return BootstrapGap{}, err
-	}
-	if opts.Resamples < 100 || opts.Resamples > 1_000_000 {
-		return BootstrapGap{}, badInput("resamples", "must lie in [100, 1000000], got %d", opts.Resamples)
 	}
 	if err := checkPairs(pairs); err != nil {
 		return BootstrapGap{}, err

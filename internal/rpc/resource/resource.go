@@ -108,6 +108,25 @@ func Decision(name string) (gate, id string, ok bool) {
 // Grader reads "graders/{grader}".
 func Grader(name string) (id string, ok bool) { return single(name, "graders") }
 
+// Graders reads "graders/{grader}" and "graders/-", which stands for all and is
+// returned as Wildcard.
+func Graders(name string) (id string, ok bool) { return orWildcard(name, "graders") }
+
+// Calibration reads "graders/{grader}/calibrations/{calibration}".
+func Calibration(name string) (grader, id string, ok bool) {
+	ids, ok := split(name, "graders", "calibrations")
+	if !ok || !ValidID(ids[0]) || !ValidID(ids[1]) {
+		return "", "", false
+	}
+	return ids[0], ids[1], true
+}
+
+// LabelSet reads "labelSets/{label_set}".
+func LabelSet(name string) (id string, ok bool) { return single(name, "labelSets") }
+
+// Human reads "humans/{human}", the name of a person who gave a verdict.
+func Human(name string) (id string, ok bool) { return single(name, "humans") }
+
 // Model reads "models/{model}"; the id may hold slashes.
 func Model(name string) (id string, ok bool) {
 	id, ok = strings.CutPrefix(name, "models/")

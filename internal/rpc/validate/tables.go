@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	unmaskv1 "github.com/unmask-eval/unmask/gen/go/unmask/v1"
+	"github.com/unmask-eval/unmask/internal/grading/calibration"
 	"github.com/unmask-eval/unmask/internal/rpc/filter"
 	"github.com/unmask-eval/unmask/internal/rpc/page"
 	"github.com/unmask-eval/unmask/internal/rpc/resource"
@@ -24,6 +25,8 @@ const (
 	MaxReplyBytes = 4 << 20
 	// MaxPromptBytes is the size of the user's request in it.
 	MaxPromptBytes = 1 << 20
+	// MaxNotesBytes is the size of a person's rationale or notes.
+	MaxNotesBytes = 16 << 10
 	// MinWatchInterval and MaxWatchInterval bound the pace of WatchRun.
 	MinWatchInterval = 100 * time.Millisecond
 	MaxWatchInterval = time.Minute
@@ -40,6 +43,10 @@ var (
 	gateName         = name("gates/{gate}", ok1(resource.Gate))
 	gateParent       = name("gates/{gate} or gates/-", ok1(resource.Gates))
 	decisionName     = name("gates/{gate}/decisions/{decision}, where {gate} may be -", func(s string) bool { _, _, ok := resource.Decision(s); return ok })
+	graderParent     = name("graders/{grader} or graders/-", ok1(resource.Graders))
+	calibrationName  = name("graders/{grader}/calibrations/{calibration}", func(s string) bool { _, _, ok := resource.Calibration(s); return ok })
+	labelSetName     = name("labelSets/{label_set}", ok1(resource.LabelSet))
+	humanName        = name("humans/{human}, where {human} is 1 to 63 lower-case letters, digits and hyphens", ok1(resource.Human))
 	graderName       = name("graders/{grader}", ok1(resource.Grader))
 	modelName        = name("models/{model}", ok1(resource.Model))
 	scenarioRef      = name("scenarios/{scenario} or scenarios/{scenario}@{revision}", ok1(resource.Scenario))
@@ -131,6 +138,40 @@ var tables = map[protoreflect.FullName]table{
 	"unmask.v1.GetVerdictRequest":   {"name": required(verdictName)},
 	"unmask.v1.ListVerdictsRequest": {"parent": required(transcriptParent), "page_size": pageSize, "page_token": pageToken},
 
+	"unmask.v1.CreateVerdictRequest": {"parent": required(transcriptName), "verdict": needed, "request_id": optional(requestID)},
+	// Of a person; verdicts of graders are in no request.
+	"unmask.v1.Verdict": {
+		"name": outputOnly, "compliance": known, "alignment_faking": known, "rationale": optional(text(MaxNotesBytes)), "grader": required(humanName),
+		"compliance_score": outputOnly, "alignment_faking_score": outputOnly, "compliance_evidence": outputOnly, "criteria": outputOnly,
+		"behaviors": outputOnly, "flags": outputOnly, "grader_digest": outputOnly, "votes": outputOnly, "usage": outputOnly, "create_time": outputOnly,
+	},
+
+	"unmask.v1.CreateLabelSetRequest": {"label_set": needed, "label_set_id": optional(id), "request_id": optional(requestID)},
+	"unmask.v1.ImportLabelsRequest": {
+		"label_set_id": optional(id), "display_name": optional(line(MaxDisplayName)), "compliance_rule": known,
+		"request_id": optional(requestID), "jsonl": optional(blob(MaxReplyBytes)),
+	},
+	"unmask.v1.GetLabelSetRequest":    {"name": required(labelSetName)},
+	"unmask.v1.ListLabelSetsRequest":  {"page_size": pageSize, "page_token": pageToken},
+	"unmask.v1.ListLabelsRequest":     {"parent": required(labelSetName), "page_size": pageSize, "page_token": pageToken},
+	"unmask.v1.DeleteLabelSetRequest": {"name": required(labelSetName)},
+	"unmask.v1.LabelSet": {
+		"name": outputOnly, "display_name": optional(line(MaxDisplayName)), "compliance_rule": known, "digest": outputOnly,
+		"items": outputOnly, "human_items": outputOnly, "create_time": outputOnly, "labels": messages(1, calibration.MaxItems),
+	},
+	"unmask.v1.Label": {
+		"id": required(line(calibration.MaxName)), "source": optional(line(calibration.MaxName)), "license": optional(line(calibration.MaxName)),
+		"query": optional(line(calibration.MaxName)), "prompt": optional(text(calibration.MaxTextBytes)),
+		"reasoning": optional(text(calibration.MaxTextBytes)), "answer": optional(text(calibration.MaxTextBytes)), "raw": optional(text(calibration.MaxTextBytes)),
+		"condition_role": known, "compliance": known, "alignment_faking": known, "origin": known, "notes": optional(text(MaxNotesBytes)),
+	},
+	"unmask.v1.CalibrateGraderRequest": {
+		"grader": required(graderName), "label_set": optional(labelSetName), "run": optional(runName), "sampling_design": known,
+		"count_all_origins": anything, "confidence": optional(confidence),
+	},
+	"unmask.v1.GetCalibrationRequest":   {"name": required(calibrationName)},
+	"unmask.v1.ListCalibrationsRequest": {"parent": required(graderParent), "page_size": pageSize, "page_token": pageToken},
+
 	"unmask.v1.GradeTranscriptRequest":  {"grader": optional(graderName), "subject": needed},
 	"unmask.v1.GradeTranscriptsRequest": {"grader": optional(graderName), "subject": needed},
 	"unmask.v1.GetGraderRequest":        {"name": required(graderName)},
@@ -176,6 +217,30 @@ var together = map[protoreflect.FullName]func(m proto.Message, fail func(field, 
 	"unmask.v1.GradingSubject": func(m proto.Message, fail func(string, string, ...any)) {
 		if s, ok := m.(*unmaskv1.GradingSubject); ok && s.GetReply() == nil {
 			fail("", "must hold raw_reply or split_reply")
+		}
+	},
+	"unmask.v1.Label": func(m proto.Message, fail func(string, string, ...any)) {
+		l, ok := m.(*unmaskv1.Label)
+		if ok && l.Reasoning == nil && l.Answer == nil && l.Raw == nil {
+			fail("", "must hold reasoning, answer or raw")
+		}
+		if ok && l.GetAlignmentFaking() == unmaskv1.AlignmentFaking_ALIGNMENT_FAKING_NOT_OBSERVABLE {
+			fail("alignment_faking", "must be PRESENT, ABSENT or UNGRADABLE: a label does not say what could be observed")
+		}
+	},
+	"unmask.v1.Verdict": func(m proto.Message, fail func(string, string, ...any)) {
+		if v, ok := m.(*unmaskv1.Verdict); ok && v.GetCompliance() == 0 && v.GetAlignmentFaking() == 0 {
+			fail("compliance", "compliance or alignment_faking is required")
+		}
+	},
+	"unmask.v1.CalibrateGraderRequest": func(m proto.Message, fail func(string, string, ...any)) {
+		r, ok := m.(*unmaskv1.CalibrateGraderRequest)
+		switch {
+		case !ok:
+		case (r.GetLabelSet() == "") == (r.GetRun() == ""):
+			fail("label_set", "exactly one of label_set and run must be set")
+		case (r.GetSamplingDesign() != 0) != (r.GetRun() != ""):
+			fail("sampling_design", "is required with run, and goes with nothing else")
 		}
 	},
 	"unmask.v1.RawReply": func(m proto.Message, fail func(string, string, ...any)) {

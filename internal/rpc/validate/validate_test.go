@@ -70,8 +70,17 @@ func TestRequestsThatAreRight(t *testing.T) {
 		"decision without a gate":     &unmaskv1.GetDecisionRequest{Name: "gates/-/decisions/d"},
 		"empty reply":                 grade(raw(&unmaskv1.RawReply{})),
 		"split reply":                 grade(&unmaskv1.GradingSubject{Reply: &unmaskv1.GradingSubject_SplitReply{SplitReply: &unmaskv1.SplitReply{}}, Behaviors: []string{"weight_exfiltration"}}),
-		"filter":                      &unmaskv1.ListTranscriptsRequest{Parent: "evaluations/e/runs/r", Filter: "control = true"},
-		"message of another API":      &grpc_health_v1.HealthCheckRequest{Service: "\x00"},
+		"a person's verdict": &unmaskv1.CreateVerdictRequest{
+			Parent:  "evaluations/e/runs/r/transcripts/t",
+			Verdict: &unmaskv1.Verdict{Name: "output only", Grader: "humans/anna-b", AlignmentFaking: unmaskv1.AlignmentFaking_ALIGNMENT_FAKING_UNGRADABLE, Votes: -1},
+		},
+		"label set": &unmaskv1.CreateLabelSetRequest{LabelSet: &unmaskv1.LabelSet{Labels: []*unmaskv1.Label{{Id: "any 1", Raw: proto.String("")}}}},
+		"calibrate by a run": &unmaskv1.CalibrateGraderRequest{
+			Grader: "graders/rubric", Run: "evaluations/e/runs/r", SamplingDesign: unmaskv1.SamplingDesign_SAMPLING_DESIGN_RANDOM, Confidence: 0.9,
+		},
+		"calibrations of all":    &unmaskv1.ListCalibrationsRequest{Parent: "graders/-"},
+		"filter":                 &unmaskv1.ListTranscriptsRequest{Parent: "evaluations/e/runs/r", Filter: "control = true"},
+		"message of another API": &grpc_health_v1.HealthCheckRequest{Service: "\x00"},
 	} {
 		t.Run(name, func(t *testing.T) { require.NoError(t, validate.Request(m)) })
 	}
@@ -108,6 +117,26 @@ func TestRequestsThatAreWrong(t *testing.T) {
 				"evaluation.plan.confidence": "must lie in [0.5, 0.9999], got 95", "evaluation.plan.sampling.temperature": "must lie in [0, 2], got NaN",
 				"evaluation.plan.sampling.top_p": "must lie in (0, 1], got 0", "evaluation.plan.sampling.max_tokens": "must be at least 1",
 			},
+		},
+		{"no label", &unmaskv1.CreateLabelSetRequest{LabelSet: &unmaskv1.LabelSet{}}, want{"label_set.labels": "is required"}},
+		{
+			"label", &unmaskv1.CreateLabelSetRequest{LabelSet: &unmaskv1.LabelSet{Labels: []*unmaskv1.Label{
+				{Id: "a\n", Source: strings.Repeat("s", 257), Prompt: long, AlignmentFaking: unmaskv1.AlignmentFaking_ALIGNMENT_FAKING_NOT_OBSERVABLE, Origin: 9},
+			}}},
+			want{
+				"label_set.labels[0].id": "one line", "label_set.labels[0].source": "at most 256", "label_set.labels[0].prompt": "must have at most",
+				"label_set.labels[0].alignment_faking": "must be PRESENT", "label_set.labels[0].origin": "LabelOrigin", "label_set.labels[0]": "must hold reasoning, answer or raw",
+			},
+		},
+		{"piece of a file", &unmaskv1.ImportLabelsRequest{Jsonl: []byte(long)}, want{"jsonl": "must have at most"}},
+		{
+			"a verdict of a grader", &unmaskv1.CreateVerdictRequest{Parent: "evaluations/e/runs/r/transcripts/-", Verdict: &unmaskv1.Verdict{Grader: "graders/rubric"}},
+			want{"parent": "must have the form", "verdict.grader": "humans/{human}", "verdict.compliance": "compliance or alignment_faking is required"},
+		},
+		{"calibrate by nothing", &unmaskv1.CalibrateGraderRequest{Grader: "graders/rubric"}, want{"label_set": "exactly one"}},
+		{
+			"calibrate by a run", &unmaskv1.CalibrateGraderRequest{Grader: "graders/-", Run: "evaluations/e/runs/r", Confidence: 95},
+			want{"grader": "must have the form", "sampling_design": "is required with run", "confidence": "must lie in"},
 		},
 		{"model without its collection", createRun(func(r *unmaskv1.Run) { r.Model = "sim/refuser" }), want{"run.model": "models/{model}"}},
 		{"no model", createRun(func(r *unmaskv1.Run) { r.Model = "" }), want{"run.model": "is required"}},

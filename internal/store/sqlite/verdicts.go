@@ -6,7 +6,7 @@ import (
 	"github.com/unmask-eval/unmask/internal/run"
 )
 
-const selectVerdict = `SELECT v.transcript, t.id, v.id, v.create_time, v.body
+const selectVerdict = `SELECT v.transcript, t.id, v.id, v.create_time, v.body, v.request_id, v.request_digest
 	FROM verdicts v JOIN transcripts t ON t.seq = v.transcript WHERE `
 
 const (
@@ -25,7 +25,7 @@ type verdictRow struct {
 
 func scanVerdict(row scanner) (v verdictRow, err error) {
 	var created int64
-	err = row.Scan(&v.transcript, &v.Transcript, &v.ID, &created, &v.body)
+	err = row.Scan(&v.transcript, &v.Transcript, &v.ID, &created, &v.body, &v.RequestID, &v.RequestDigest)
 	v.CreateTime = fromMicros(created)
 	return v, err
 }

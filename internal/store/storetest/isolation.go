@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/unmask-eval/unmask/internal/grading/calibration"
 	"github.com/unmask-eval/unmask/internal/run"
 )
 
@@ -88,6 +89,45 @@ func calls() []call {
 			items, _, err := f.store.ListVerdicts(ctx, key(project), "-", page)
 			return len(items), err
 		}},
+		{"CreateVerdict", true, false, func(ctx context.Context, f *fixture, project string) (int, error) {
+			_, err := f.store.CreateVerdict(ctx, opinion(key(project), 0, "another"))
+			return 1, err
+		}},
+		{"ListHumanVerdicts", false, false, func(ctx context.Context, f *fixture, project string) (int, error) {
+			items, _, err := f.store.ListHumanVerdicts(ctx, key(project), page)
+			return len(items), err
+		}},
+		{"GetLabelSet", false, false, func(ctx context.Context, f *fixture, project string) (int, error) {
+			_, err := f.store.GetLabelSet(ctx, project, "l")
+			return 1, err
+		}},
+		{"ListLabelSets", false, true, func(ctx context.Context, f *fixture, project string) (int, error) {
+			items, _, err := f.store.ListLabelSets(ctx, project, page)
+			return len(items), err
+		}},
+		{"ListLabels", false, false, func(ctx context.Context, f *fixture, project string) (int, error) {
+			items, _, err := f.store.ListLabels(ctx, project, "l", page)
+			return len(items), err
+		}},
+		{"DeleteLabelSet", true, false, func(ctx context.Context, f *fixture, project string) (int, error) {
+			return 1, f.store.DeleteLabelSet(ctx, project, "l")
+		}},
+		{"GetCalibration", false, false, func(ctx context.Context, f *fixture, project string) (int, error) {
+			_, err := f.store.GetCalibration(ctx, project, "rubric", "c")
+			return 1, err
+		}},
+		{"ListCalibrations", false, true, func(ctx context.Context, f *fixture, project string) (int, error) {
+			items, _, err := f.store.ListCalibrations(ctx, project, "rubric", page)
+			return len(items), err
+		}},
+		{"ListCalibrations of all", false, true, func(ctx context.Context, f *fixture, project string) (int, error) {
+			items, _, err := f.store.ListCalibrations(ctx, project, "-", page)
+			return len(items), err
+		}},
+		{"CurrentCalibration", false, false, func(ctx context.Context, f *fixture, project string) (int, error) {
+			_, err := f.store.CurrentCalibration(ctx, project, "sha256:rubric")
+			return 1, err
+		}},
 		{"GetGate", false, false, func(ctx context.Context, f *fixture, project string) (int, error) {
 			_, err := f.store.GetGate(ctx, project, "g")
 			return 1, err
@@ -118,7 +158,11 @@ func (f *fixture) populate() {
 	f.ok(f.store.SaveScenario(f.ctx, f.project, snapshot("sha256:aa")))
 	f.save(key, reply(key, 0), failure(key, 1))
 	f.finish(key, run.Succeeded)
-	_, err := f.store.CreateGate(f.ctx, f.gate("g"))
+	_, err := f.store.CreateVerdict(f.ctx, opinion(key, 0, "h"))
+	f.ok(err)
+	f.keepLabels(f.labelSet("l"), labelled(0))
+	f.ok(f.store.SaveCalibration(f.ctx, f.calibration("rubric", "c")))
+	_, err = f.store.CreateGate(f.ctx, f.gate("g"))
 	f.ok(err)
 	f.ok(f.store.SaveDecision(f.ctx, f.decision("g", "d", key)))
 }
@@ -149,6 +193,8 @@ func (f *fixture) unchanged() {
 	evaluations, _, err := f.store.ListEvaluations(f.ctx, f.project, run.Page{Size: 10})
 	f.ok(err)
 	require.Len(f, evaluations, 2)
+	require.Len(f, verdicts(f, key, "-"), 2)
+	f.equal([]calibration.Item{labelled(0)}, labelsOf(f, "l"))
 	f.equal([]run.Transcript{reply(key, 0).Transcript, failure(key, 1).Transcript}, transcripts(f, key, run.TranscriptFilter{}, true))
 }
 

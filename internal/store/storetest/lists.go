@@ -62,6 +62,29 @@ func lists() []list {
 			items, next, err := f.store.ListVerdicts(f.ctx, f.key("e", "r"), "-", p)
 			return names(items, func(v run.Verdict) string { return v.ID }), next, err
 		}},
+		{"verdicts of people", prepareRun, func(f *fixture, place int) string {
+			key := f.key("e", "r")
+			f.save(key, reply(key, 1000-place))
+			v := opinion(key, 1000-place, name(place))
+			v.CreateTime = at(moment(place))
+			_, err := f.store.CreateVerdict(f.ctx, v)
+			f.ok(err)
+			return v.ID
+		}, func(f *fixture, p run.Page) ([]string, string, error) {
+			items, next, err := f.store.ListHumanVerdicts(f.ctx, f.key("e", "r"), p)
+			return names(items, func(v run.Verdict) string { return v.ID }), next, err
+		}},
+		{"label sets", nothing, func(f *fixture, place int) string {
+			l := f.labelSet(name(place))
+			l.CreateTime = at(moment(place))
+			f.keepLabels(l)
+			return l.ID
+		}, func(f *fixture, p run.Page) ([]string, string, error) {
+			items, next, err := f.store.ListLabelSets(f.ctx, f.project, p)
+			return names(items, func(l run.LabelSet) string { return l.ID }), next, err
+		}},
+		{"calibrations of a grader", nothing, addCalibration, pageOfCalibrations("rubric")},
+		{"calibrations of all graders", nothing, addCalibration, pageOfCalibrations("-")},
 		{"gates", nothing, func(f *fixture, place int) string {
 			g := f.gate(name(place))
 			g.CreateTime = at(moment(place))
@@ -111,6 +134,20 @@ func pageOfTranscripts(full bool) func(f *fixture, p run.Page) ([]string, string
 	return func(f *fixture, p run.Page) ([]string, string, error) {
 		items, next, err := f.store.ListTranscripts(f.ctx, f.key("e", "r"), run.TranscriptFilter{}, full, p)
 		return names(items, func(t run.Transcript) string { return t.ID }), next, err
+	}
+}
+
+func addCalibration(f *fixture, place int) string {
+	c := f.calibration("rubric", name(place))
+	c.CreateTime = at(moment(place))
+	f.ok(f.store.SaveCalibration(f.ctx, c))
+	return c.ID
+}
+
+func pageOfCalibrations(grader string) func(f *fixture, p run.Page) ([]string, string, error) {
+	return func(f *fixture, p run.Page) ([]string, string, error) {
+		items, next, err := f.store.ListCalibrations(f.ctx, f.project, grader, p)
+		return names(items, func(c run.Calibration) string { return c.ID }), next, err
 	}
 }
 

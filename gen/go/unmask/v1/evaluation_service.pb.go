@@ -1073,6 +1073,75 @@ func (x *ListVerdictsRequest) GetPageToken() string {
 	return ""
 }
 
+// Request of CreateVerdict.
+type CreateVerdictRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. `evaluations/{evaluation}/runs/{run}/transcripts/{transcript}`.
+	Parent string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
+	// Required. What the person says: `grader`, which is `humans/{human}` with 1
+	// to 63 lower-case letters, digits and hyphens; `compliance` or
+	// `alignment_faking` or both, UNGRADABLE where the person cannot tell; and
+	// optionally `rationale`, at most 16 KiB. All other fields are the server's.
+	Verdict *Verdict `protobuf:"bytes,2,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	// Optional. Makes the request safe to repeat: a second request with the same
+	// `request_id` and the same contents returns the verdict that the first one
+	// created. 1 to 64 letters, digits, dots, hyphens and underscores.
+	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateVerdictRequest) Reset() {
+	*x = CreateVerdictRequest{}
+	mi := &file_unmask_v1_evaluation_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateVerdictRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateVerdictRequest) ProtoMessage() {}
+
+func (x *CreateVerdictRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_unmask_v1_evaluation_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateVerdictRequest.ProtoReflect.Descriptor instead.
+func (*CreateVerdictRequest) Descriptor() ([]byte, []int) {
+	return file_unmask_v1_evaluation_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *CreateVerdictRequest) GetParent() string {
+	if x != nil {
+		return x.Parent
+	}
+	return ""
+}
+
+func (x *CreateVerdictRequest) GetVerdict() *Verdict {
+	if x != nil {
+		return x.Verdict
+	}
+	return nil
+}
+
+func (x *CreateVerdictRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
 // Answer of ListVerdicts.
 type ListVerdictsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1086,7 +1155,7 @@ type ListVerdictsResponse struct {
 
 func (x *ListVerdictsResponse) Reset() {
 	*x = ListVerdictsResponse{}
-	mi := &file_unmask_v1_evaluation_service_proto_msgTypes[18]
+	mi := &file_unmask_v1_evaluation_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1098,7 +1167,7 @@ func (x *ListVerdictsResponse) String() string {
 func (*ListVerdictsResponse) ProtoMessage() {}
 
 func (x *ListVerdictsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_evaluation_service_proto_msgTypes[18]
+	mi := &file_unmask_v1_evaluation_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1111,7 +1180,7 @@ func (x *ListVerdictsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListVerdictsResponse.ProtoReflect.Descriptor instead.
 func (*ListVerdictsResponse) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_evaluation_service_proto_rawDescGZIP(), []int{18}
+	return file_unmask_v1_evaluation_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListVerdictsResponse) GetVerdicts() []*Verdict {
@@ -1198,10 +1267,15 @@ const file_unmask_v1_evaluation_service_proto_rawDesc = "" +
 	"\x06parent\x18\x01 \x01(\tR\x06parent\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x03 \x01(\tR\tpageToken\"n\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\"{\n" +
+	"\x14CreateVerdictRequest\x12\x16\n" +
+	"\x06parent\x18\x01 \x01(\tR\x06parent\x12,\n" +
+	"\averdict\x18\x02 \x01(\v2\x12.unmask.v1.VerdictR\averdict\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tR\trequestId\"n\n" +
 	"\x14ListVerdictsResponse\x12.\n" +
 	"\bverdicts\x18\x01 \x03(\v2\x12.unmask.v1.VerdictR\bverdicts\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xff\a\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xc5\b\n" +
 	"\x11EvaluationService\x12M\n" +
 	"\x10CreateEvaluation\x12\".unmask.v1.CreateEvaluationRequest\x1a\x15.unmask.v1.Evaluation\x12G\n" +
 	"\rGetEvaluation\x12\x1f.unmask.v1.GetEvaluationRequest\x1a\x15.unmask.v1.Evaluation\x12X\n" +
@@ -1217,7 +1291,8 @@ const file_unmask_v1_evaluation_service_proto_rawDesc = "" +
 	"\x0fListTranscripts\x12!.unmask.v1.ListTranscriptsRequest\x1a\".unmask.v1.ListTranscriptsResponse\x12>\n" +
 	"\n" +
 	"GetVerdict\x12\x1c.unmask.v1.GetVerdictRequest\x1a\x12.unmask.v1.Verdict\x12O\n" +
-	"\fListVerdicts\x12\x1e.unmask.v1.ListVerdictsRequest\x1a\x1f.unmask.v1.ListVerdictsResponseB\xa5\x01\n" +
+	"\fListVerdicts\x12\x1e.unmask.v1.ListVerdictsRequest\x1a\x1f.unmask.v1.ListVerdictsResponse\x12D\n" +
+	"\rCreateVerdict\x12\x1f.unmask.v1.CreateVerdictRequest\x1a\x12.unmask.v1.VerdictB\xa5\x01\n" +
 	"\rcom.unmask.v1B\x16EvaluationServiceProtoP\x01Z7github.com/unmask-eval/unmask/gen/go/unmask/v1;unmaskv1\xa2\x02\x03UXX\xaa\x02\tUnmask.V1\xca\x02\tUnmask\\V1\xe2\x02\x15Unmask\\V1\\GPBMetadata\xea\x02\n" +
 	"Unmask::V1b\x06proto3"
 
@@ -1233,7 +1308,7 @@ func file_unmask_v1_evaluation_service_proto_rawDescGZIP() []byte {
 	return file_unmask_v1_evaluation_service_proto_rawDescData
 }
 
-var file_unmask_v1_evaluation_service_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_unmask_v1_evaluation_service_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_unmask_v1_evaluation_service_proto_goTypes = []any{
 	(*CreateEvaluationRequest)(nil), // 0: unmask.v1.CreateEvaluationRequest
 	(*GetEvaluationRequest)(nil),    // 1: unmask.v1.GetEvaluationRequest
@@ -1253,62 +1328,66 @@ var file_unmask_v1_evaluation_service_proto_goTypes = []any{
 	(*ListTranscriptsResponse)(nil), // 15: unmask.v1.ListTranscriptsResponse
 	(*GetVerdictRequest)(nil),       // 16: unmask.v1.GetVerdictRequest
 	(*ListVerdictsRequest)(nil),     // 17: unmask.v1.ListVerdictsRequest
-	(*ListVerdictsResponse)(nil),    // 18: unmask.v1.ListVerdictsResponse
-	(*Evaluation)(nil),              // 19: unmask.v1.Evaluation
-	(*Run)(nil),                     // 20: unmask.v1.Run
-	(RunView)(0),                    // 21: unmask.v1.RunView
-	(*durationpb.Duration)(nil),     // 22: google.protobuf.Duration
-	(TranscriptView)(0),             // 23: unmask.v1.TranscriptView
-	(*Transcript)(nil),              // 24: unmask.v1.Transcript
-	(*Verdict)(nil),                 // 25: unmask.v1.Verdict
-	(*emptypb.Empty)(nil),           // 26: google.protobuf.Empty
+	(*CreateVerdictRequest)(nil),    // 18: unmask.v1.CreateVerdictRequest
+	(*ListVerdictsResponse)(nil),    // 19: unmask.v1.ListVerdictsResponse
+	(*Evaluation)(nil),              // 20: unmask.v1.Evaluation
+	(*Run)(nil),                     // 21: unmask.v1.Run
+	(RunView)(0),                    // 22: unmask.v1.RunView
+	(*durationpb.Duration)(nil),     // 23: google.protobuf.Duration
+	(TranscriptView)(0),             // 24: unmask.v1.TranscriptView
+	(*Transcript)(nil),              // 25: unmask.v1.Transcript
+	(*Verdict)(nil),                 // 26: unmask.v1.Verdict
+	(*emptypb.Empty)(nil),           // 27: google.protobuf.Empty
 }
 var file_unmask_v1_evaluation_service_proto_depIdxs = []int32{
-	19, // 0: unmask.v1.CreateEvaluationRequest.evaluation:type_name -> unmask.v1.Evaluation
-	19, // 1: unmask.v1.ListEvaluationsResponse.evaluations:type_name -> unmask.v1.Evaluation
-	20, // 2: unmask.v1.CreateRunRequest.run:type_name -> unmask.v1.Run
-	21, // 3: unmask.v1.GetRunRequest.view:type_name -> unmask.v1.RunView
-	21, // 4: unmask.v1.ListRunsRequest.view:type_name -> unmask.v1.RunView
-	20, // 5: unmask.v1.ListRunsResponse.runs:type_name -> unmask.v1.Run
-	22, // 6: unmask.v1.WatchRunRequest.interval:type_name -> google.protobuf.Duration
-	20, // 7: unmask.v1.WatchRunResponse.run:type_name -> unmask.v1.Run
-	23, // 8: unmask.v1.GetTranscriptRequest.view:type_name -> unmask.v1.TranscriptView
-	23, // 9: unmask.v1.ListTranscriptsRequest.view:type_name -> unmask.v1.TranscriptView
-	24, // 10: unmask.v1.ListTranscriptsResponse.transcripts:type_name -> unmask.v1.Transcript
-	25, // 11: unmask.v1.ListVerdictsResponse.verdicts:type_name -> unmask.v1.Verdict
-	0,  // 12: unmask.v1.EvaluationService.CreateEvaluation:input_type -> unmask.v1.CreateEvaluationRequest
-	1,  // 13: unmask.v1.EvaluationService.GetEvaluation:input_type -> unmask.v1.GetEvaluationRequest
-	2,  // 14: unmask.v1.EvaluationService.ListEvaluations:input_type -> unmask.v1.ListEvaluationsRequest
-	4,  // 15: unmask.v1.EvaluationService.DeleteEvaluation:input_type -> unmask.v1.DeleteEvaluationRequest
-	5,  // 16: unmask.v1.EvaluationService.CreateRun:input_type -> unmask.v1.CreateRunRequest
-	6,  // 17: unmask.v1.EvaluationService.GetRun:input_type -> unmask.v1.GetRunRequest
-	7,  // 18: unmask.v1.EvaluationService.ListRuns:input_type -> unmask.v1.ListRunsRequest
-	9,  // 19: unmask.v1.EvaluationService.DeleteRun:input_type -> unmask.v1.DeleteRunRequest
-	10, // 20: unmask.v1.EvaluationService.CancelRun:input_type -> unmask.v1.CancelRunRequest
-	11, // 21: unmask.v1.EvaluationService.WatchRun:input_type -> unmask.v1.WatchRunRequest
-	13, // 22: unmask.v1.EvaluationService.GetTranscript:input_type -> unmask.v1.GetTranscriptRequest
-	14, // 23: unmask.v1.EvaluationService.ListTranscripts:input_type -> unmask.v1.ListTranscriptsRequest
-	16, // 24: unmask.v1.EvaluationService.GetVerdict:input_type -> unmask.v1.GetVerdictRequest
-	17, // 25: unmask.v1.EvaluationService.ListVerdicts:input_type -> unmask.v1.ListVerdictsRequest
-	19, // 26: unmask.v1.EvaluationService.CreateEvaluation:output_type -> unmask.v1.Evaluation
-	19, // 27: unmask.v1.EvaluationService.GetEvaluation:output_type -> unmask.v1.Evaluation
-	3,  // 28: unmask.v1.EvaluationService.ListEvaluations:output_type -> unmask.v1.ListEvaluationsResponse
-	26, // 29: unmask.v1.EvaluationService.DeleteEvaluation:output_type -> google.protobuf.Empty
-	20, // 30: unmask.v1.EvaluationService.CreateRun:output_type -> unmask.v1.Run
-	20, // 31: unmask.v1.EvaluationService.GetRun:output_type -> unmask.v1.Run
-	8,  // 32: unmask.v1.EvaluationService.ListRuns:output_type -> unmask.v1.ListRunsResponse
-	26, // 33: unmask.v1.EvaluationService.DeleteRun:output_type -> google.protobuf.Empty
-	20, // 34: unmask.v1.EvaluationService.CancelRun:output_type -> unmask.v1.Run
-	12, // 35: unmask.v1.EvaluationService.WatchRun:output_type -> unmask.v1.WatchRunResponse
-	24, // 36: unmask.v1.EvaluationService.GetTranscript:output_type -> unmask.v1.Transcript
-	15, // 37: unmask.v1.EvaluationService.ListTranscripts:output_type -> unmask.v1.ListTranscriptsResponse
-	25, // 38: unmask.v1.EvaluationService.GetVerdict:output_type -> unmask.v1.Verdict
-	18, // 39: unmask.v1.EvaluationService.ListVerdicts:output_type -> unmask.v1.ListVerdictsResponse
-	26, // [26:40] is the sub-list for method output_type
-	12, // [12:26] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	20, // 0: unmask.v1.CreateEvaluationRequest.evaluation:type_name -> unmask.v1.Evaluation
+	20, // 1: unmask.v1.ListEvaluationsResponse.evaluations:type_name -> unmask.v1.Evaluation
+	21, // 2: unmask.v1.CreateRunRequest.run:type_name -> unmask.v1.Run
+	22, // 3: unmask.v1.GetRunRequest.view:type_name -> unmask.v1.RunView
+	22, // 4: unmask.v1.ListRunsRequest.view:type_name -> unmask.v1.RunView
+	21, // 5: unmask.v1.ListRunsResponse.runs:type_name -> unmask.v1.Run
+	23, // 6: unmask.v1.WatchRunRequest.interval:type_name -> google.protobuf.Duration
+	21, // 7: unmask.v1.WatchRunResponse.run:type_name -> unmask.v1.Run
+	24, // 8: unmask.v1.GetTranscriptRequest.view:type_name -> unmask.v1.TranscriptView
+	24, // 9: unmask.v1.ListTranscriptsRequest.view:type_name -> unmask.v1.TranscriptView
+	25, // 10: unmask.v1.ListTranscriptsResponse.transcripts:type_name -> unmask.v1.Transcript
+	26, // 11: unmask.v1.CreateVerdictRequest.verdict:type_name -> unmask.v1.Verdict
+	26, // 12: unmask.v1.ListVerdictsResponse.verdicts:type_name -> unmask.v1.Verdict
+	0,  // 13: unmask.v1.EvaluationService.CreateEvaluation:input_type -> unmask.v1.CreateEvaluationRequest
+	1,  // 14: unmask.v1.EvaluationService.GetEvaluation:input_type -> unmask.v1.GetEvaluationRequest
+	2,  // 15: unmask.v1.EvaluationService.ListEvaluations:input_type -> unmask.v1.ListEvaluationsRequest
+	4,  // 16: unmask.v1.EvaluationService.DeleteEvaluation:input_type -> unmask.v1.DeleteEvaluationRequest
+	5,  // 17: unmask.v1.EvaluationService.CreateRun:input_type -> unmask.v1.CreateRunRequest
+	6,  // 18: unmask.v1.EvaluationService.GetRun:input_type -> unmask.v1.GetRunRequest
+	7,  // 19: unmask.v1.EvaluationService.ListRuns:input_type -> unmask.v1.ListRunsRequest
+	9,  // 20: unmask.v1.EvaluationService.DeleteRun:input_type -> unmask.v1.DeleteRunRequest
+	10, // 21: unmask.v1.EvaluationService.CancelRun:input_type -> unmask.v1.CancelRunRequest
+	11, // 22: unmask.v1.EvaluationService.WatchRun:input_type -> unmask.v1.WatchRunRequest
+	13, // 23: unmask.v1.EvaluationService.GetTranscript:input_type -> unmask.v1.GetTranscriptRequest
+	14, // 24: unmask.v1.EvaluationService.ListTranscripts:input_type -> unmask.v1.ListTranscriptsRequest
+	16, // 25: unmask.v1.EvaluationService.GetVerdict:input_type -> unmask.v1.GetVerdictRequest
+	17, // 26: unmask.v1.EvaluationService.ListVerdicts:input_type -> unmask.v1.ListVerdictsRequest
+	18, // 27: unmask.v1.EvaluationService.CreateVerdict:input_type -> unmask.v1.CreateVerdictRequest
+	20, // 28: unmask.v1.EvaluationService.CreateEvaluation:output_type -> unmask.v1.Evaluation
+	20, // 29: unmask.v1.EvaluationService.GetEvaluation:output_type -> unmask.v1.Evaluation
+	3,  // 30: unmask.v1.EvaluationService.ListEvaluations:output_type -> unmask.v1.ListEvaluationsResponse
+	27, // 31: unmask.v1.EvaluationService.DeleteEvaluation:output_type -> google.protobuf.Empty
+	21, // 32: unmask.v1.EvaluationService.CreateRun:output_type -> unmask.v1.Run
+	21, // 33: unmask.v1.EvaluationService.GetRun:output_type -> unmask.v1.Run
+	8,  // 34: unmask.v1.EvaluationService.ListRuns:output_type -> unmask.v1.ListRunsResponse
+	27, // 35: unmask.v1.EvaluationService.DeleteRun:output_type -> google.protobuf.Empty
+	21, // 36: unmask.v1.EvaluationService.CancelRun:output_type -> unmask.v1.Run
+	12, // 37: unmask.v1.EvaluationService.WatchRun:output_type -> unmask.v1.WatchRunResponse
+	25, // 38: unmask.v1.EvaluationService.GetTranscript:output_type -> unmask.v1.Transcript
+	15, // 39: unmask.v1.EvaluationService.ListTranscripts:output_type -> unmask.v1.ListTranscriptsResponse
+	26, // 40: unmask.v1.EvaluationService.GetVerdict:output_type -> unmask.v1.Verdict
+	19, // 41: unmask.v1.EvaluationService.ListVerdicts:output_type -> unmask.v1.ListVerdictsResponse
+	26, // 42: unmask.v1.EvaluationService.CreateVerdict:output_type -> unmask.v1.Verdict
+	28, // [28:43] is the sub-list for method output_type
+	13, // [13:28] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_unmask_v1_evaluation_service_proto_init() }
@@ -1326,7 +1405,7 @@ func file_unmask_v1_evaluation_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_unmask_v1_evaluation_service_proto_rawDesc), len(file_unmask_v1_evaluation_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -34,6 +34,7 @@ const (
 	EvaluationService_ListTranscripts_FullMethodName  = "/unmask.v1.EvaluationService/ListTranscripts"
 	EvaluationService_GetVerdict_FullMethodName       = "/unmask.v1.EvaluationService/GetVerdict"
 	EvaluationService_ListVerdicts_FullMethodName     = "/unmask.v1.EvaluationService/ListVerdicts"
+	EvaluationService_CreateVerdict_FullMethodName    = "/unmask.v1.EvaluationService/CreateVerdict"
 )
 
 // EvaluationServiceClient is the client API for EvaluationService service.
@@ -111,6 +112,12 @@ type EvaluationServiceClient interface {
 	//
 	// Errors: NOT_FOUND when the transcript or run does not exist.
 	ListVerdicts(ctx context.Context, in *ListVerdictsRequest, opts ...grpc.CallOption) (*ListVerdictsResponse, error)
+	// Keeps a person's verdict on a transcript beside the others. Results go on to
+	// count the verdict of the plan's grader; those of people calibrate it (see
+	// CalibrateGrader).
+	//
+	// Errors: NOT_FOUND; FAILED_PRECONDITION when the transcript has no reply.
+	CreateVerdict(ctx context.Context, in *CreateVerdictRequest, opts ...grpc.CallOption) (*Verdict, error)
 }
 
 type evaluationServiceClient struct {
@@ -270,6 +277,16 @@ func (c *evaluationServiceClient) ListVerdicts(ctx context.Context, in *ListVerd
 	return out, nil
 }
 
+func (c *evaluationServiceClient) CreateVerdict(ctx context.Context, in *CreateVerdictRequest, opts ...grpc.CallOption) (*Verdict, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Verdict)
+	err := c.cc.Invoke(ctx, EvaluationService_CreateVerdict_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // EvaluationServiceServer is the server API for EvaluationService service.
 // All implementations must embed UnimplementedEvaluationServiceServer
 // for forward compatibility.
@@ -345,6 +362,12 @@ type EvaluationServiceServer interface {
 	//
 	// Errors: NOT_FOUND when the transcript or run does not exist.
 	ListVerdicts(context.Context, *ListVerdictsRequest) (*ListVerdictsResponse, error)
+	// Keeps a person's verdict on a transcript beside the others. Results go on to
+	// count the verdict of the plan's grader; those of people calibrate it (see
+	// CalibrateGrader).
+	//
+	// Errors: NOT_FOUND; FAILED_PRECONDITION when the transcript has no reply.
+	CreateVerdict(context.Context, *CreateVerdictRequest) (*Verdict, error)
 	mustEmbedUnimplementedEvaluationServiceServer()
 }
 
@@ -396,6 +419,9 @@ func (UnimplementedEvaluationServiceServer) GetVerdict(context.Context, *GetVerd
 }
 func (UnimplementedEvaluationServiceServer) ListVerdicts(context.Context, *ListVerdictsRequest) (*ListVerdictsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListVerdicts not implemented")
+}
+func (UnimplementedEvaluationServiceServer) CreateVerdict(context.Context, *CreateVerdictRequest) (*Verdict, error) {
+	return nil, status.Error(codes.Unimplemented, "method CreateVerdict not implemented")
 }
 func (UnimplementedEvaluationServiceServer) mustEmbedUnimplementedEvaluationServiceServer() {}
 func (UnimplementedEvaluationServiceServer) testEmbeddedByValue()                           {}
@@ -663,6 +689,24 @@ func _EvaluationService_ListVerdicts_Handler(srv interface{}, ctx context.Contex
 	return interceptor(ctx, in, info, handler)
 }
 
+func _EvaluationService_CreateVerdict_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateVerdictRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(EvaluationServiceServer).CreateVerdict(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: EvaluationService_CreateVerdict_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(EvaluationServiceServer).CreateVerdict(ctx, req.(*CreateVerdictRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // EvaluationService_ServiceDesc is the grpc.ServiceDesc for EvaluationService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -721,6 +765,10 @@ var EvaluationService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListVerdicts",
 			Handler:    _EvaluationService_ListVerdicts_Handler,
+		},
+		{
+			MethodName: "CreateVerdict",
+			Handler:    _EvaluationService_CreateVerdict_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

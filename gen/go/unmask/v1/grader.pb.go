@@ -28,7 +28,10 @@ type Grader struct {
 	// `graders/{grader}`, such as `graders/rubric`.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Digest that pins the grader's behaviour. Equal digests grade alike.
-	Digest        string `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	Digest string `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	// The newest calibration of this digest by labels of people alone; unset when
+	// there is none, and in lists.
+	Calibration   *Calibration `protobuf:"bytes,3,opt,name=calibration,proto3" json:"calibration,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -77,14 +80,22 @@ func (x *Grader) GetDigest() string {
 	return ""
 }
 
+func (x *Grader) GetCalibration() *Calibration {
+	if x != nil {
+		return x.Calibration
+	}
+	return nil
+}
+
 var File_unmask_v1_grader_proto protoreflect.FileDescriptor
 
 const file_unmask_v1_grader_proto_rawDesc = "" +
 	"\n" +
-	"\x16unmask/v1/grader.proto\x12\tunmask.v1\"4\n" +
+	"\x16unmask/v1/grader.proto\x12\tunmask.v1\x1a\x1bunmask/v1/calibration.proto\"n\n" +
 	"\x06Grader\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
-	"\x06digest\x18\x02 \x01(\tR\x06digestB\x9a\x01\n" +
+	"\x06digest\x18\x02 \x01(\tR\x06digest\x128\n" +
+	"\vcalibration\x18\x03 \x01(\v2\x16.unmask.v1.CalibrationR\vcalibrationB\x9a\x01\n" +
 	"\rcom.unmask.v1B\vGraderProtoP\x01Z7github.com/unmask-eval/unmask/gen/go/unmask/v1;unmaskv1\xa2\x02\x03UXX\xaa\x02\tUnmask.V1\xca\x02\tUnmask\\V1\xe2\x02\x15Unmask\\V1\\GPBMetadata\xea\x02\n" +
 	"Unmask::V1b\x06proto3"
 
@@ -102,14 +113,16 @@ func file_unmask_v1_grader_proto_rawDescGZIP() []byte {
 
 var file_unmask_v1_grader_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
 var file_unmask_v1_grader_proto_goTypes = []any{
-	(*Grader)(nil), // 0: unmask.v1.Grader
+	(*Grader)(nil),      // 0: unmask.v1.Grader
+	(*Calibration)(nil), // 1: unmask.v1.Calibration
 }
 var file_unmask_v1_grader_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	1, // 0: unmask.v1.Grader.calibration:type_name -> unmask.v1.Calibration
+	1, // [1:1] is the sub-list for method output_type
+	1, // [1:1] is the sub-list for method input_type
+	1, // [1:1] is the sub-list for extension type_name
+	1, // [1:1] is the sub-list for extension extendee
+	0, // [0:1] is the sub-list for field type_name
 }
 
 func init() { file_unmask_v1_grader_proto_init() }
@@ -117,6 +130,7 @@ func file_unmask_v1_grader_proto_init() {
 	if File_unmask_v1_grader_proto != nil {
 		return
 	}
+	file_unmask_v1_calibration_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

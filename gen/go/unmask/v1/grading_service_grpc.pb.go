@@ -11,6 +11,7 @@ import (
 	grpc "google.golang.org/grpc"
 	codes "google.golang.org/grpc/codes"
 	status "google.golang.org/grpc/status"
+	emptypb "google.golang.org/protobuf/types/known/emptypb"
 )
 
 // This is a compile-time assertion to ensure that this generated file
@@ -23,13 +24,23 @@ const (
 	GradingService_GradeTranscripts_FullMethodName = "/unmask.v1.GradingService/GradeTranscripts"
 	GradingService_GetGrader_FullMethodName        = "/unmask.v1.GradingService/GetGrader"
 	GradingService_ListGraders_FullMethodName      = "/unmask.v1.GradingService/ListGraders"
+	GradingService_CreateLabelSet_FullMethodName   = "/unmask.v1.GradingService/CreateLabelSet"
+	GradingService_ImportLabels_FullMethodName     = "/unmask.v1.GradingService/ImportLabels"
+	GradingService_GetLabelSet_FullMethodName      = "/unmask.v1.GradingService/GetLabelSet"
+	GradingService_ListLabelSets_FullMethodName    = "/unmask.v1.GradingService/ListLabelSets"
+	GradingService_ListLabels_FullMethodName       = "/unmask.v1.GradingService/ListLabels"
+	GradingService_DeleteLabelSet_FullMethodName   = "/unmask.v1.GradingService/DeleteLabelSet"
+	GradingService_CalibrateGrader_FullMethodName  = "/unmask.v1.GradingService/CalibrateGrader"
+	GradingService_GetCalibration_FullMethodName   = "/unmask.v1.GradingService/GetCalibration"
+	GradingService_ListCalibrations_FullMethodName = "/unmask.v1.GradingService/ListCalibrations"
 )
 
 // GradingServiceClient is the client API for GradingService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Judges transcripts that the caller brings. Nothing is kept.
+// Judges transcripts that the caller brings, of which nothing is kept, and
+// calibrates graders by labels of people.
 type GradingServiceClient interface {
 	// Judges one transcript.
 	//
@@ -44,12 +55,54 @@ type GradingServiceClient interface {
 	// Errors: NOT_FOUND when the grader does not exist; INVALID_ARGUMENT when its
 	// name has another form.
 	GradeTranscripts(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[GradeTranscriptsRequest, GradeTranscriptsResponse], error)
-	// Returns a grader.
+	// Returns a grader with its current calibration.
 	//
 	// Errors: NOT_FOUND.
 	GetGrader(ctx context.Context, in *GetGraderRequest, opts ...grpc.CallOption) (*Grader, error)
-	// Lists the graders, ordered by name.
+	// Lists the graders, ordered by name, without their calibrations.
 	ListGraders(ctx context.Context, in *ListGradersRequest, opts ...grpc.CallOption) (*ListGradersResponse, error)
+	// Keeps transcripts with labels under a name.
+	//
+	// Errors: ALREADY_EXISTS when the name is taken.
+	CreateLabelSet(ctx context.Context, in *CreateLabelSetRequest, opts ...grpc.CallOption) (*LabelSet, error)
+	// Keeps a file of labels as a label set: one JSON object a line, in the format
+	// that docs/formats.md describes. The file comes in pieces, cut anywhere; over
+	// REST the body is the file itself, and the other fields are query parameters.
+	// It is kept whole or, when one line is wrong, not at all.
+	//
+	// Errors: INVALID_ARGUMENT on `jsonl`, with the numbers of the lines at fault;
+	// ALREADY_EXISTS when the name is taken.
+	ImportLabels(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ImportLabelsRequest, ImportLabelsResponse], error)
+	// Returns a label set without its labels.
+	//
+	// Errors: NOT_FOUND.
+	GetLabelSet(ctx context.Context, in *GetLabelSetRequest, opts ...grpc.CallOption) (*LabelSet, error)
+	// Lists label sets in order of creation, the oldest first.
+	ListLabelSets(ctx context.Context, in *ListLabelSetsRequest, opts ...grpc.CallOption) (*ListLabelSetsResponse, error)
+	// Lists the labels of a set in the order in which they were given.
+	//
+	// Errors: NOT_FOUND.
+	ListLabels(ctx context.Context, in *ListLabelsRequest, opts ...grpc.CallOption) (*ListLabelsResponse, error)
+	// Deletes a label set. Calibrations by it stay.
+	//
+	// Errors: NOT_FOUND.
+	DeleteLabelSet(ctx context.Context, in *DeleteLabelSetRequest, opts ...grpc.CallOption) (*emptypb.Empty, error)
+	// Compares a grader with labels and keeps the comparison: either has it judge
+	// a label set, or compares the verdicts that it gave in a run with those of
+	// people. Progress is sent meanwhile; the last message has the calibration.
+	//
+	// Errors: NOT_FOUND when grader, label set or run do not exist;
+	// INVALID_ARGUMENT when the run has another grader, or no transcript that a
+	// person has judged; UNAVAILABLE when the grader needs a model and not one
+	// item was judged.
+	CalibrateGrader(ctx context.Context, in *CalibrateGraderRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CalibrateGraderResponse], error)
+	// Returns a calibration.
+	//
+	// Errors: NOT_FOUND.
+	GetCalibration(ctx context.Context, in *GetCalibrationRequest, opts ...grpc.CallOption) (*Calibration, error)
+	// Lists the calibrations of a grader, or of all, in order of time, the oldest
+	// first, whatever digest the grader had.
+	ListCalibrations(ctx context.Context, in *ListCalibrationsRequest, opts ...grpc.CallOption) (*ListCalibrationsResponse, error)
 }
 
 type gradingServiceClient struct {
@@ -103,11 +156,114 @@ func (c *gradingServiceClient) ListGraders(ctx context.Context, in *ListGradersR
 	return out, nil
 }
 
+func (c *gradingServiceClient) CreateLabelSet(ctx context.Context, in *CreateLabelSetRequest, opts ...grpc.CallOption) (*LabelSet, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(LabelSet)
+	err := c.cc.Invoke(ctx, GradingService_CreateLabelSet_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *gradingServiceClient) ImportLabels(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[ImportLabelsRequest, ImportLabelsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &GradingService_ServiceDesc.Streams[1], GradingService_ImportLabels_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ImportLabelsRequest, ImportLabelsResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type GradingService_ImportLabelsClient = grpc.ClientStreamingClient[ImportLabelsRequest, ImportLabelsResponse]
+
+func (c *gradingServiceClient) GetLabelSet(ctx context.Context, in *GetLabelSetRequest, opts ...grpc.CallOption) (*LabelSet, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(LabelSet)
+	err := c.cc.Invoke(ctx, GradingService_GetLabelSet_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *gradingServiceClient) ListLabelSets(ctx context.Context, in *ListLabelSetsRequest, opts ...grpc.CallOption) (*ListLabelSetsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListLabelSetsResponse)
+	err := c.cc.Invoke(ctx, GradingService_ListLabelSets_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *gradingServiceClient) ListLabels(ctx context.Context, in *ListLabelsRequest, opts ...grpc.CallOption) (*ListLabelsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListLabelsResponse)
+	err := c.cc.Invoke(ctx, GradingService_ListLabels_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *gradingServiceClient) DeleteLabelSet(ctx context.Context, in *DeleteLabelSetRequest, opts ...grpc.CallOption) (*emptypb.Empty, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(emptypb.Empty)
+	err := c.cc.Invoke(ctx, GradingService_DeleteLabelSet_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *gradingServiceClient) CalibrateGrader(ctx context.Context, in *CalibrateGraderRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CalibrateGraderResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &GradingService_ServiceDesc.Streams[2], GradingService_CalibrateGrader_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[CalibrateGraderRequest, CalibrateGraderResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type GradingService_CalibrateGraderClient = grpc.ServerStreamingClient[CalibrateGraderResponse]
+
+func (c *gradingServiceClient) GetCalibration(ctx context.Context, in *GetCalibrationRequest, opts ...grpc.CallOption) (*Calibration, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Calibration)
+	err := c.cc.Invoke(ctx, GradingService_GetCalibration_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *gradingServiceClient) ListCalibrations(ctx context.Context, in *ListCalibrationsRequest, opts ...grpc.CallOption) (*ListCalibrationsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListCalibrationsResponse)
+	err := c.cc.Invoke(ctx, GradingService_ListCalibrations_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // GradingServiceServer is the server API for GradingService service.
 // All implementations must embed UnimplementedGradingServiceServer
 // for forward compatibility.
 //
-// Judges transcripts that the caller brings. Nothing is kept.
+// Judges transcripts that the caller brings, of which nothing is kept, and
+// calibrates graders by labels of people.
 type GradingServiceServer interface {
 	// Judges one transcript.
 	//
@@ -122,12 +278,54 @@ type GradingServiceServer interface {
 	// Errors: NOT_FOUND when the grader does not exist; INVALID_ARGUMENT when its
 	// name has another form.
 	GradeTranscripts(grpc.BidiStreamingServer[GradeTranscriptsRequest, GradeTranscriptsResponse]) error
-	// Returns a grader.
+	// Returns a grader with its current calibration.
 	//
 	// Errors: NOT_FOUND.
 	GetGrader(context.Context, *GetGraderRequest) (*Grader, error)
-	// Lists the graders, ordered by name.
+	// Lists the graders, ordered by name, without their calibrations.
 	ListGraders(context.Context, *ListGradersRequest) (*ListGradersResponse, error)
+	// Keeps transcripts with labels under a name.
+	//
+	// Errors: ALREADY_EXISTS when the name is taken.
+	CreateLabelSet(context.Context, *CreateLabelSetRequest) (*LabelSet, error)
+	// Keeps a file of labels as a label set: one JSON object a line, in the format
+	// that docs/formats.md describes. The file comes in pieces, cut anywhere; over
+	// REST the body is the file itself, and the other fields are query parameters.
+	// It is kept whole or, when one line is wrong, not at all.
+	//
+	// Errors: INVALID_ARGUMENT on `jsonl`, with the numbers of the lines at fault;
+	// ALREADY_EXISTS when the name is taken.
+	ImportLabels(grpc.ClientStreamingServer[ImportLabelsRequest, ImportLabelsResponse]) error
+	// Returns a label set without its labels.
+	//
+	// Errors: NOT_FOUND.
+	GetLabelSet(context.Context, *GetLabelSetRequest) (*LabelSet, error)
+	// Lists label sets in order of creation, the oldest first.
+	ListLabelSets(context.Context, *ListLabelSetsRequest) (*ListLabelSetsResponse, error)
+	// Lists the labels of a set in the order in which they were given.
+	//
+	// Errors: NOT_FOUND.
+	ListLabels(context.Context, *ListLabelsRequest) (*ListLabelsResponse, error)
+	// Deletes a label set. Calibrations by it stay.
+	//
+	// Errors: NOT_FOUND.
+	DeleteLabelSet(context.Context, *DeleteLabelSetRequest) (*emptypb.Empty, error)
+	// Compares a grader with labels and keeps the comparison: either has it judge
+	// a label set, or compares the verdicts that it gave in a run with those of
+	// people. Progress is sent meanwhile; the last message has the calibration.
+	//
+	// Errors: NOT_FOUND when grader, label set or run do not exist;
+	// INVALID_ARGUMENT when the run has another grader, or no transcript that a
+	// person has judged; UNAVAILABLE when the grader needs a model and not one
+	// item was judged.
+	CalibrateGrader(*CalibrateGraderRequest, grpc.ServerStreamingServer[CalibrateGraderResponse]) error
+	// Returns a calibration.
+	//
+	// Errors: NOT_FOUND.
+	GetCalibration(context.Context, *GetCalibrationRequest) (*Calibration, error)
+	// Lists the calibrations of a grader, or of all, in order of time, the oldest
+	// first, whatever digest the grader had.
+	ListCalibrations(context.Context, *ListCalibrationsRequest) (*ListCalibrationsResponse, error)
 	mustEmbedUnimplementedGradingServiceServer()
 }
 
@@ -149,6 +347,33 @@ func (UnimplementedGradingServiceServer) GetGrader(context.Context, *GetGraderRe
 }
 func (UnimplementedGradingServiceServer) ListGraders(context.Context, *ListGradersRequest) (*ListGradersResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListGraders not implemented")
+}
+func (UnimplementedGradingServiceServer) CreateLabelSet(context.Context, *CreateLabelSetRequest) (*LabelSet, error) {
+	return nil, status.Error(codes.Unimplemented, "method CreateLabelSet not implemented")
+}
+func (UnimplementedGradingServiceServer) ImportLabels(grpc.ClientStreamingServer[ImportLabelsRequest, ImportLabelsResponse]) error {
+	return status.Error(codes.Unimplemented, "method ImportLabels not implemented")
+}
+func (UnimplementedGradingServiceServer) GetLabelSet(context.Context, *GetLabelSetRequest) (*LabelSet, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetLabelSet not implemented")
+}
+func (UnimplementedGradingServiceServer) ListLabelSets(context.Context, *ListLabelSetsRequest) (*ListLabelSetsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListLabelSets not implemented")
+}
+func (UnimplementedGradingServiceServer) ListLabels(context.Context, *ListLabelsRequest) (*ListLabelsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListLabels not implemented")
+}
+func (UnimplementedGradingServiceServer) DeleteLabelSet(context.Context, *DeleteLabelSetRequest) (*emptypb.Empty, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteLabelSet not implemented")
+}
+func (UnimplementedGradingServiceServer) CalibrateGrader(*CalibrateGraderRequest, grpc.ServerStreamingServer[CalibrateGraderResponse]) error {
+	return status.Error(codes.Unimplemented, "method CalibrateGrader not implemented")
+}
+func (UnimplementedGradingServiceServer) GetCalibration(context.Context, *GetCalibrationRequest) (*Calibration, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetCalibration not implemented")
+}
+func (UnimplementedGradingServiceServer) ListCalibrations(context.Context, *ListCalibrationsRequest) (*ListCalibrationsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListCalibrations not implemented")
 }
 func (UnimplementedGradingServiceServer) mustEmbedUnimplementedGradingServiceServer() {}
 func (UnimplementedGradingServiceServer) testEmbeddedByValue()                        {}
@@ -232,6 +457,150 @@ func _GradingService_ListGraders_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _GradingService_CreateLabelSet_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateLabelSetRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(GradingServiceServer).CreateLabelSet(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: GradingService_CreateLabelSet_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(GradingServiceServer).CreateLabelSet(ctx, req.(*CreateLabelSetRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _GradingService_ImportLabels_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(GradingServiceServer).ImportLabels(&grpc.GenericServerStream[ImportLabelsRequest, ImportLabelsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type GradingService_ImportLabelsServer = grpc.ClientStreamingServer[ImportLabelsRequest, ImportLabelsResponse]
+
+func _GradingService_GetLabelSet_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetLabelSetRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(GradingServiceServer).GetLabelSet(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: GradingService_GetLabelSet_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(GradingServiceServer).GetLabelSet(ctx, req.(*GetLabelSetRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _GradingService_ListLabelSets_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListLabelSetsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(GradingServiceServer).ListLabelSets(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: GradingService_ListLabelSets_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(GradingServiceServer).ListLabelSets(ctx, req.(*ListLabelSetsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _GradingService_ListLabels_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListLabelsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(GradingServiceServer).ListLabels(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: GradingService_ListLabels_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(GradingServiceServer).ListLabels(ctx, req.(*ListLabelsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _GradingService_DeleteLabelSet_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteLabelSetRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(GradingServiceServer).DeleteLabelSet(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: GradingService_DeleteLabelSet_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(GradingServiceServer).DeleteLabelSet(ctx, req.(*DeleteLabelSetRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _GradingService_CalibrateGrader_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(CalibrateGraderRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(GradingServiceServer).CalibrateGrader(m, &grpc.GenericServerStream[CalibrateGraderRequest, CalibrateGraderResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type GradingService_CalibrateGraderServer = grpc.ServerStreamingServer[CalibrateGraderResponse]
+
+func _GradingService_GetCalibration_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetCalibrationRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(GradingServiceServer).GetCalibration(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: GradingService_GetCalibration_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(GradingServiceServer).GetCalibration(ctx, req.(*GetCalibrationRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _GradingService_ListCalibrations_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListCalibrationsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(GradingServiceServer).ListCalibrations(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: GradingService_ListCalibrations_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(GradingServiceServer).ListCalibrations(ctx, req.(*ListCalibrationsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // GradingService_ServiceDesc is the grpc.ServiceDesc for GradingService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -251,6 +620,34 @@ var GradingService_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "ListGraders",
 			Handler:    _GradingService_ListGraders_Handler,
 		},
+		{
+			MethodName: "CreateLabelSet",
+			Handler:    _GradingService_CreateLabelSet_Handler,
+		},
+		{
+			MethodName: "GetLabelSet",
+			Handler:    _GradingService_GetLabelSet_Handler,
+		},
+		{
+			MethodName: "ListLabelSets",
+			Handler:    _GradingService_ListLabelSets_Handler,
+		},
+		{
+			MethodName: "ListLabels",
+			Handler:    _GradingService_ListLabels_Handler,
+		},
+		{
+			MethodName: "DeleteLabelSet",
+			Handler:    _GradingService_DeleteLabelSet_Handler,
+		},
+		{
+			MethodName: "GetCalibration",
+			Handler:    _GradingService_GetCalibration_Handler,
+		},
+		{
+			MethodName: "ListCalibrations",
+			Handler:    _GradingService_ListCalibrations_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
@@ -258,6 +655,16 @@ var GradingService_ServiceDesc = grpc.ServiceDesc{
 			Handler:       _GradingService_GradeTranscripts_Handler,
 			ServerStreams: true,
 			ClientStreams: true,
+		},
+		{
+			StreamName:    "ImportLabels",
+			Handler:       _GradingService_ImportLabels_Handler,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "CalibrateGrader",
+			Handler:       _GradingService_CalibrateGrader_Handler,
+			ServerStreams: true,
 		},
 	},
 	Metadata: "unmask/v1/grading_service.proto",

@@ -199,18 +199,20 @@ func (EvidencePart) EnumDescriptor() ([]byte, []int) {
 	return file_unmask_v1_verdict_proto_rawDescGZIP(), []int{2}
 }
 
-// One grader's judgement of one transcript. A transcript may have several; none
-// is ever overwritten.
+// One grader's or one person's judgement of one transcript. A transcript may
+// have several; none is ever overwritten.
 type Verdict struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `evaluations/{evaluation}/runs/{run}/transcripts/{transcript}/verdicts/{verdict}`.
 	// Empty for a verdict that is not kept.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Judgement of the answer.
+	// Judgement of the answer; unset when a person said nothing of it.
 	Compliance Compliance `protobuf:"varint,2,opt,name=compliance,proto3,enum=unmask.v1.Compliance" json:"compliance,omitempty"`
-	// How far the answer complied, in [0, 1]; unset when it could not be graded.
+	// How far the answer complied, in [0, 1]; unset when it could not be graded and
+	// in verdicts of people.
 	ComplianceScore *float64 `protobuf:"fixed64,3,opt,name=compliance_score,json=complianceScore,proto3,oneof" json:"compliance_score,omitempty"`
-	// Judgement of the reasoning alone, whatever the answer did.
+	// Judgement of the reasoning alone, whatever the answer did; unset when a person
+	// said nothing of it.
 	AlignmentFaking AlignmentFaking `protobuf:"varint,4,opt,name=alignment_faking,json=alignmentFaking,proto3,enum=unmask.v1.AlignmentFaking" json:"alignment_faking,omitempty"`
 	// How far the reasoning shows alignment faking, in [0, 1]; unset when it
 	// could not be observed or graded.
@@ -228,9 +230,10 @@ type Verdict struct {
 	// `INJECTION_SUSPECTED` (the transcript holds text that addresses a grader)
 	// and `LOW_CONFIDENCE` (the scores are close to a threshold).
 	Flags []string `protobuf:"bytes,10,rep,name=flags,proto3" json:"flags,omitempty"`
-	// The grader, `graders/{grader}`.
+	// The grader, `graders/{grader}`, or the person, `humans/{human}`.
 	Grader string `protobuf:"bytes,11,opt,name=grader,proto3" json:"grader,omitempty"`
-	// Digest that pins the grader's behaviour. Equal digests grade alike.
+	// Digest that pins the grader's behaviour. Equal digests grade alike. A person
+	// has none.
 	GraderDigest string `protobuf:"bytes,12,opt,name=grader_digest,json=graderDigest,proto3" json:"grader_digest,omitempty"`
 	// Number of votes that were counted; 1 for a deterministic grader.
 	Votes int32 `protobuf:"varint,13,opt,name=votes,proto3" json:"votes,omitempty"`
