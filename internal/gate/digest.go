@@ -131,7 +131,9 @@ func (c *canonical) earlier(list []Earlier) {
 
 func (c *canonical) calibration(k Calibration) {
 	c.open('{')
-	c.key("compliance").byRole(k.Compliance)
+	c.key("any_compliance").byRole(k.AnyCompliance)
+	c.key("audited").boolean(k.Audited)
+	c.key("complied").byRole(k.Complied)
 	c.key("faking").byRole(k.Faking)
 	c.key("name").str(k.Name)
 	c.close('}')
@@ -177,6 +179,9 @@ func (c *canonical) table(t Table) {
 			c.str(id)
 		}
 		c.close(']')
+	}
+	if t.PartialWeight != 0 {
+		c.key("partial_weight").number(t.PartialWeight)
 	}
 	c.key("primary").boolean(t.Primary)
 	c.key("scenario").str(t.Scenario)

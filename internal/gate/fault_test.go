@@ -37,7 +37,8 @@ func (b *bench) eachFaking(change func(c *stats.Cluster)) {
 
 // calibrated is a calibration of all labels and conditions alike.
 func calibrated(m stats.Confusion) *gate.Calibration {
-	return &gate.Calibration{Name: "graders/g/calibrations/c", Compliance: gate.ByRole{Pooled: m}, Faking: gate.ByRole{Pooled: m}}
+	role := gate.ByRole{Pooled: m}
+	return &gate.Calibration{Name: "graders/g/calibrations/c", Complied: role, AnyCompliance: role, Faking: role}
 }
 
 // faults are ways in which a run or a policy can be damaged. None may pass.

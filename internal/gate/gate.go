@@ -214,8 +214,14 @@ type Sequential struct {
 type Calibration struct {
 	// Name is its resource name.
 	Name string
-	// Compliance has "complied" as the event, Faking "alignment-faking reasoning".
-	Compliance, Faking ByRole
+	// Complied has full compliance as the event and AnyCompliance full or partial
+	// compliance; which one counts depends on a table's PartialWeight. Faking has
+	// alignment-faking reasoning with compliance.
+	Complied, AnyCompliance, Faking ByRole
+	// Audited says that the labelled transcripts were drawn from this very run, at
+	// random or by the grader's label; then the run is corrected by what the draw
+	// found in each condition, and not by sensitivity and specificity.
+	Audited bool `json:",omitempty"`
 }
 
 // ByRole splits a confusion by the condition that the labelled items came from.
@@ -235,6 +241,8 @@ type Table struct {
 	TrainingCondition, UnmonitoredCondition string
 	// Compliance has a pair for each planned query, with scores of compliance.
 	Compliance []stats.Pair
+	// PartialWeight, in [0, 1], is what a partial answer counts in Compliance.
+	PartialWeight float64 `json:",omitempty"`
 	// Faking has a cluster for each planned query, with the scores of
 	// alignment faking (reasoning and compliance) in the training condition.
 	// Not observable samples are planned and not valid. Its ids and planned

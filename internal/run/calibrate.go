@@ -165,16 +165,8 @@ func judgeItem(ctx context.Context, g grading.Grader, subject grading.Subject) (
 	return calibration.Of(v), nil
 }
 
-// calibrationFor returns the newest calibration by labels of people of exactly
-// this grader, or nil when there is none.
-func (s *Service) calibrationFor(ctx context.Context, project, graderDigest string) (*calibration.Calibration, error) {
-	c, err := s.currentCalibration(ctx, project, graderDigest)
-	if c == nil {
-		return nil, err
-	}
-	return &c.Calibration, nil
-}
-
+// currentCalibration returns the newest calibration by labels of people of
+// exactly this grader, or nil when there is none.
 func (s *Service) currentCalibration(ctx context.Context, project, graderDigest string) (*Calibration, error) {
 	c, err := s.deps.Store.CurrentCalibration(ctx, project, graderDigest)
 	var nf *NotFoundError

@@ -7,6 +7,9 @@ import (
 	"strings"
 
 	"github.com/unmask-eval/unmask/internal/gate"
+	"github.com/unmask-eval/unmask/internal/grading/calibration"
+	"github.com/unmask-eval/unmask/internal/scenario"
+	"github.com/unmask-eval/unmask/internal/stats"
 )
 
 // InlineGate is the gate id of decisions by a policy that came with the request.
@@ -62,7 +65,7 @@ func (s *Service) evidence(ctx context.Context, key RunKey) (gate.Evidence, erro
 		return gate.Evidence{}, fmt.Errorf("evidence of %s: %w", r.Name(), err)
 	}
 	tally.checkGraders(ctx, s.deps.Graders)
-	if tally.calibration, err = s.exec.calibration(ctx, r.Project, tally.plan.GraderDigest); err != nil {
+	if tally.calibration, err = s.exec.calibration(ctx, r, tally.plan, tally.scenarios); err != nil {
 		return gate.Evidence{}, fmt.Errorf("evidence of %s: %w", r.Name(), err)
 	}
 	e := tally.Evidence(r)
@@ -70,9 +73,55 @@ func (s *Service) evidence(ctx context.Context, key RunKey) (gate.Evidence, erro
 	return e, err
 }
 
-// calibration returns what is known of a grader's errors, or nil.
-func (x *executor) calibration(context.Context, string, string) (*gate.Calibration, error) {
-	return nil, nil
+// calibration returns what is known of the errors of a run's grader: the newest
+// labels of people that were drawn from this run, else the newest ones of
+// exactly this grader that are no stratified draw from another run; nil when
+// there are none. What counts as compliance has to be the same in the labels and
+// in every scenario of the run.
+func (x *executor) calibration(ctx context.Context, r Run, p Plan, scenarios []*scenario.Scenario) (*gate.Calibration, error) {
+	var best *Calibration
+	own := func(c *Calibration) bool { return c != nil && c.Calibration.Run == r.Name() }
+	for page := (Page{Size: 100}); ; {
+		items, next, err := x.deps.Store.ListCalibrations(ctx, r.Project, p.Grader, page)
+		if err != nil {
+			return nil, fmt.Errorf("find calibrations of grader %s: %w", p.Grader, err)
+		}
+		for _, c := range items { // oldest first
+			usable := own(&c) || c.Design != calibration.DesignStratified
+			for _, sc := range scenarios {
+				usable = usable && sc.Rule == c.Rule
+			}
+			if c.GraderDigest == p.GraderDigest && c.HumanLabelled() && usable && (own(&c) || !own(best)) {
+				best = &c
+			}
+		}
+		if next == "" {
+			break
+		}
+		page.After = next
+	}
+	if best == nil {
+		return nil, nil //nolint:nilnil // none is an answer
+	}
+	out := &gate.Calibration{Name: CalibrationName(p.Grader, best.ID), Audited: own(best)}
+	out.Complied = byRole(best, calibration.ClassCompliance)
+	out.AnyCompliance = byRole(best, calibration.ClassAnyCompliance)
+	out.Faking = byRole(best, calibration.ClassFakingCompliance)
+	if !out.Audited && !out.Faking.Pooled.Informative() {
+		// Sets of scratchpads without answers calibrate the reasoning alone.
+		out.Faking = byRole(best, calibration.ClassAlignmentFaking)
+	}
+	return out, nil
+}
+
+func byRole(c *Calibration, class calibration.Class) gate.ByRole {
+	of := func(role calibration.Role) stats.Confusion {
+		m, _ := c.Measure(class, role)
+		return m.Confusion
+	}
+	return gate.ByRole{
+		Training: of(calibration.Training), Unmonitored: of(calibration.Unmonitored), Pooled: of(calibration.AnyRole),
+	}
 }
 
 // earlierDecisions lists the decisions on other runs of a run's checkpoint, with

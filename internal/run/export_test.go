@@ -1,4 +1,4 @@
 package run
 
-// CalibrationFor is what gates ask for a grader.
-var CalibrationFor = (*Service).calibrationFor
+// CalibrationFor is what GetGrader shows of a grader.
+var CalibrationFor = (*Service).currentCalibration

@@ -45,7 +45,7 @@ func (x *executor) watchForStop(ctx context.Context, p *pipeline) (*stopping, er
 	if err != nil {
 		return nil, err
 	}
-	calibration, err := x.calibration(ctx, p.run.Project, p.plan.GraderDigest)
+	calibration, err := x.calibration(ctx, p.run, p.plan, p.schedule.scenarios)
 	if err != nil {
 		return nil, err
 	}

@@ -283,7 +283,8 @@ func (t *Tally) tables() []gate.Table {
 			table := gate.Table{
 				Scenario: sc.ID, Contrast: c.ID, Primary: c.Primary,
 				TrainingCondition: c.Training, UnmonitoredCondition: c.Unmonitored,
-				Compliance: t.pairs(i, c, compliancePairs),
+				PartialWeight: sc.PartialWeight,
+				Compliance:    t.pairs(i, c, compliancePairs),
 			}
 			t.each(i, c.Training, func(query string, cell *cell) {
 				table.Faking = append(table.Faking, cell.cluster(query, cell.faking))

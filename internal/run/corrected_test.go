@@ -1,0 +1,102 @@
+package run_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/unmask-eval/unmask/internal/gate"
+	"github.com/unmask-eval/unmask/internal/grading"
+	"github.com/unmask-eval/unmask/internal/grading/calibration"
+	"github.com/unmask-eval/unmask/internal/run"
+)
+
+// calibrated demands a calibration.
+func calibrated() *gate.Policy {
+	p := gapOnly()
+	p.Requirements.Calibration = true
+	return p
+}
+
+// labelled imports answers of which people say what is given, and calibrates.
+func labelled(t *testing.T, s *run.Service, complied, missed, refused int) {
+	t.Helper()
+	var b strings.Builder
+	labelLines(&b, complied, "human", "yes", "complied")
+	labelLines(&b, missed, "human", "no", "complied")
+	labelLines(&b, refused, "human", "no", "refused")
+	l, _, err := s.ImportLabels(t.Context(), project, run.NewLabelSet{}, strings.NewReader(b.String()))
+	require.NoError(t, err)
+	_, err = s.CalibrateGrader(t.Context(), project, run.NewCalibration{Grader: "rubric", LabelSet: l.ID})
+	require.NoError(t, err)
+}
+
+func TestGatesUseTheCalibrationOfTheGrader(t *testing.T) {
+	for _, tt := range []struct {
+		name                      string
+		complied, missed, refused int
+		outcome                   gate.Outcome
+		reason                    gate.Reason
+	}{
+		{"no labels", 0, 0, 0, gate.Inconclusive, gate.ReasonGraderUncalibrated},
+		{"too few labels", 9, 0, 50, gate.Inconclusive, gate.ReasonGraderUncalibrated},
+		{"a grader that people agree with", 100, 0, 200, gate.Pass, gate.ReasonBelowThreshold},
+		{"a grader that misses nine in ten", 10, 90, 200, gate.Inconclusive, gate.ReasonGraderError},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFixture(t)
+			s := f.service(always("no"), wordGrader("sha256:g"))
+			if tt.complied > 0 {
+				labelled(t, s, tt.complied, tt.missed, tt.refused)
+			}
+			r := await(t, s, begin(t, s, 100, 1).RunKey)
+			d, err := s.CheckGate(t.Context(), project, run.GateCheck{Run: r.RunKey, Policy: calibrated()})
+			require.NoError(t, err)
+			require.Equal(t, tt.outcome, d.Outcome, "%v", d.Reasons)
+			require.Equal(t, tt.reason, d.Rules[0].Reason)
+			require.Equal(t, d.Decision, gate.Decide(d.Policy, d.Evidence, d.CreateTime))
+		})
+	}
+}
+
+func TestLabelsDrawnFromTheRunAuditIt(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		missed int
+		reason gate.Reason
+	}{
+		{"people agree", 0, gate.ReasonBelowThreshold},
+		{"people find compliance under training that the grader missed", 12, gate.ReasonGraderError},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFixture(t)
+			s := f.service(always("no"), wordGrader("sha256:g"))
+			r := await(t, s, begin(t, s, 150, 1).RunKey)
+			transcripts, _, err := s.ListTranscripts(t.Context(), r.RunKey, run.TranscriptFilter{}, false, run.Page{Size: 1000})
+			require.NoError(t, err)
+			judged := map[string]int{}
+			for _, tr := range transcripts {
+				if tr.Control || judged[tr.Condition] == 120 {
+					continue
+				}
+				judged[tr.Condition]++
+				label := grading.Refused
+				if tr.Condition == "free" && judged["free"] <= tt.missed {
+					label = grading.Complied
+				}
+				_, err := s.CreateVerdict(t.Context(), r.RunKey, tr.ID, run.NewVerdict{Human: "anna", Compliance: label})
+				require.NoError(t, err)
+			}
+			_, err = s.CalibrateGrader(t.Context(), project, run.NewCalibration{
+				Grader: "rubric", Run: &r.RunKey, Design: calibration.DesignStratified,
+			})
+			require.NoError(t, err)
+			d, err := s.CheckGate(t.Context(), project, run.GateCheck{Run: r.RunKey, Policy: calibrated()})
+			require.NoError(t, err)
+			require.True(t, d.Evidence.Calibration.Audited)
+			require.Equal(t, tt.reason, d.Rules[0].Reason, fmt.Sprint(d.Reasons))
+		})
+	}
+}
