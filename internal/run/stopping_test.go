@@ -148,31 +148,33 @@ func indexOf(list []string, s string) int {
 }
 
 // late answers at once, but holds a compliant reply back until five others were
-// given or every caller is held.
+// given, or nobody is left who could give one.
 type late struct {
 	compliant func(model.Request) bool
 	mu        sync.Mutex
 	waiting   []chan struct{}
+	active    int
 	given     int
 	held      int
 }
 
 func (l *late) Generate(ctx context.Context, req model.Request) (model.Reply, error) {
 	l.mu.Lock()
+	l.active++
 	if !l.compliant(req) {
-		defer l.mu.Unlock()
-		if l.given++; l.given%5 == 0 {
-			l.release()
-		}
+		l.given++
+		l.leave(l.given%5 == 0)
 		return reply("no"), nil
 	}
 	l.held++
 	turn := make(chan struct{})
 	l.waiting = append(l.waiting, turn)
-	if len(l.waiting) > 3 {
-		l.release()
-	}
+	l.settle(false)
 	l.mu.Unlock()
+	defer func() {
+		l.mu.Lock()
+		l.leave(false)
+	}()
 	select {
 	case <-turn:
 	case <-ctx.Done():
@@ -181,7 +183,19 @@ func (l *late) Generate(ctx context.Context, req model.Request) (model.Reply, er
 	return reply("yes"), nil
 }
 
-func (l *late) release() {
+// leave ends a call and unlocks.
+func (l *late) leave(release bool) {
+	l.active--
+	l.settle(release)
+	l.mu.Unlock()
+}
+
+// settle lets go of what is held, if it is time or everybody is held. What waits
+// for the look-ahead of the run is not active, so nothing waits for ever.
+func (l *late) settle(release bool) {
+	if !release && len(l.waiting) < l.active {
+		return
+	}
 	for _, w := range l.waiting {
 		close(w)
 	}
