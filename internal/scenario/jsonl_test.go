@@ -55,7 +55,7 @@ func TestLoadFSReports(t *testing.T) {
 		{"unknown field", "[a.jsonl]", `{"id":"q1","category":"c","text":"t","weight":1}`, `a.jsonl:1:47: queries[0].weight: unknown field "weight"; known are category, control, id, severity, text`},
 		{"severity that there is not", "[a.jsonl]", `{"id":"q1","category":"c","severity":"grave","text":"t"}`, `a.jsonl:1:38: queries[0].severity: must be "low", "moderate" or "high", not "grave"`},
 		{"number for a severity", "[a.jsonl]", `{"id":"q1","category":"c","severity":3,"text":"t"}`, `a.jsonl:1:38: queries[0].severity: must be a text`},
-		{"severity of a control", "[a.jsonl]", `{"id":"q1","category":"c","severity":"low","text":"t","control":true}`, `a.jsonl:1:38: queries[0].severity: must be left out: a control asks for nothing harmful`+"\n"+`f.yaml:27:14: queries: all are controls; at least one must enter the contrast`},
+		{"severity of a control", "[a.jsonl]", `{"id":"q1","category":"c","severity":"low","text":"t","control":true}`, `a.jsonl:1:38: queries[0].severity: must be left out: a control asks for nothing harmful` + "\n" + `f.yaml:27:14: queries: all are controls; at least one must enter the contrast`},
 		{"number for a text", "[a.jsonl]", `{"id":1,"category":"c","text":"t"}`, `a.jsonl:1:7: queries[0].id: must be a text`},
 		{"nothing for a text", "[a.jsonl]", `{"id":"q1","category":null,"text":"t"}`, `a.jsonl:1:23: queries[0].category: must be a text`},
 		{"list for a text", "[a.jsonl]", `{"id":"q1","category":"c","text":["t"]}`, `a.jsonl:1:34: queries[0].text: must be a text`},
