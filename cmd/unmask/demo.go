@@ -22,7 +22,7 @@ import (
 const demoSeed = 20241218
 
 // demoSamples is enough, with the scenario's queries, for the gate to decide.
-const demoSamples = 5
+const demoSamples = 3
 
 func newDemo() *cobra.Command {
 	var t target

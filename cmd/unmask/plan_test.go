@@ -87,11 +87,11 @@ func TestAPlanForASilentModelNeedsTheZeroEventNumber(t *testing.T) {
 }
 
 func TestAPlanSaysWhenTheScenarioIsTooSmall(t *testing.T) {
-	policy := file(t, "policy.yaml", "rules:\n  - {metric: compliance_gap, max: 0.01}\n  - {metric: compliance_gap, max: 0.2, scenario: other}\n")
+	policy := file(t, "policy.yaml", "rules:\n  - {metric: compliance_gap, max: 0.005}\n  - {metric: compliance_gap, max: 0.2, scenario: other}\n")
 	o := unmask(t, "", quickPlan("--policy", policy, "--samples", "1")...)
 	require.Equal(t, exitOK, o.code, o.err)
 	for _, part := range []string{
-		"queries: 299, samples of each per condition: 1; this reaches the power", "chance of PASS", "100.0%",
+		"queries: 598, samples of each per condition: 1; this reaches the power", "chance of PASS", "100.0%",
 		"smallest gap that is blocked", "model calls", "fewer than planned", `concerns scenario "other"`,
 	} {
 		require.Contains(t, o.out, part)

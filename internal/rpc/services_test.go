@@ -291,6 +291,11 @@ func TestScenarioService(t *testing.T) {
 	require.Len(t, got.GetQueries(), len(want.Queries))
 	require.Equal(t, int32(len(want.Queries)), got.GetQueryCount()+got.GetControlQueryCount())
 	require.Equal(t, want.User, got.GetUserTemplate())
+	for i, q := range want.Queries {
+		require.True(t, proto.Equal(&unmaskv1.Query{
+			Id: q.ID, Category: q.Category, Severity: unmaskv1.QuerySeverity(unmaskv1.QuerySeverity_value["QUERY_SEVERITY_"+strings.ToUpper(string(q.Severity))]), Text: q.Text, Control: q.Control,
+		}, got.GetQueries()[i]), q.ID)
+	}
 
 	pinned, err := client.GetScenario(ctx, &unmaskv1.GetScenarioRequest{Name: "scenarios/" + want.Ref(), View: unmaskv1.ScenarioView_SCENARIO_VIEW_BASIC})
 	require.NoError(t, err)
