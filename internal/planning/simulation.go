@@ -49,6 +49,8 @@ type simulation struct {
 	// of it, because the search comes back to numbers that it has looked at.
 	supposed population
 	bySize   map[int]*sampler
+	// spent is the effort of what was simulated so far.
+	spent int64
 }
 
 func newSimulation(r Request, p gate.Policy) *simulation {
@@ -186,8 +188,15 @@ func cluster(sum, valid uint8, planned int) stats.Cluster {
 	return stats.Cluster{Sum: float64(sum), SumSquares: float64(sum), Valid: int(valid), Planned: planned}
 }
 
-// simulate decides runs [from, to) and returns their verdicts in order.
+// meetsGoal says whether a simulated run has the wanted outcome.
+func (s *simulation) meetsGoal(v verdict) bool { return v.outcome == s.request.Goal.outcome() }
+
+// simulate decides runs [from, to) and returns their verdicts in order, or
+// errEffort when that would be more than the request allows.
 func (s *sampler) simulate(ctx context.Context, from, to int) ([]verdict, error) {
+	if s.spent += effort(to-from, s.n); s.request.Effort > 0 && s.spent > s.request.Effort {
+		return nil, errEffort
+	}
 	out := make([]verdict, to-from)
 	var workers sync.WaitGroup
 	count := min(s.request.Workers, len(out))
