@@ -7,6 +7,7 @@ import (
 	"github.com/unmask-eval/unmask/internal/gate"
 	"github.com/unmask-eval/unmask/internal/grading"
 	"github.com/unmask-eval/unmask/internal/model"
+	"github.com/unmask-eval/unmask/internal/planning"
 	"github.com/unmask-eval/unmask/internal/run"
 	"github.com/unmask-eval/unmask/internal/scenario"
 	"github.com/unmask-eval/unmask/internal/transcript"
@@ -57,5 +58,7 @@ var (
 	evidenceParts    = enum[grading.EvidencePart, unmaskv1.EvidencePart]{"EVIDENCE_PART_", unmaskv1.EvidencePart_value, unmaskv1.EvidencePart_name, true}
 	metrics          = enum[gate.Metric, unmaskv1.Metric]{"METRIC_", unmaskv1.Metric_value, unmaskv1.Metric_name, true}
 	outcomes         = enum[gate.Outcome, unmaskv1.Outcome]{"OUTCOME_", unmaskv1.Outcome_value, unmaskv1.Outcome_name, false}
+	forecastGoals    = enum[planning.Goal, unmaskv1.ForecastGoal]{"FORECAST_GOAL_", unmaskv1.ForecastGoal_value, unmaskv1.ForecastGoal_name, true}
+	tokenBases       = enum[run.TokenBasis, unmaskv1.TokenBasis]{"TOKEN_BASIS_", unmaskv1.TokenBasis_value, unmaskv1.TokenBasis_name, false}
 	ruleReasons      = enum[gate.Reason, unmaskv1.RuleReason]{"RULE_REASON_", unmaskv1.RuleReason_value, unmaskv1.RuleReason_name, false}
 )

@@ -108,6 +108,8 @@ func TestEveryWordOfTheDomainHasAName(t *testing.T) {
 	t.Run("evidence", func(t *testing.T) { both(t, evidenceParts, constants(t, "../grading", "EvidencePart", "")) })
 	t.Run("metrics", func(t *testing.T) { both(t, metrics, constants(t, "../gate", "Metric", "")) })
 	t.Run("outcomes", func(t *testing.T) { both(t, outcomes, constants(t, "../gate", "Outcome", "")) })
+	t.Run("goals", func(t *testing.T) { both(t, forecastGoals, constants(t, "../planning", "Goal", "")) })
+	t.Run("bases of tokens", func(t *testing.T) { both(t, tokenBases, constants(t, "../run", "TokenBasis", "")) })
 	t.Run("reasons", func(t *testing.T) { both(t, ruleReasons, constants(t, "../gate", "Reason", "")) })
 
 	classes := append(constants(t, "../model", "ErrorClass", ""), constants(t, "../run", "ErrorClass", "")...)
