@@ -49,12 +49,15 @@ type simulation struct {
 	// of it, because the search comes back to numbers that it has looked at.
 	supposed population
 	bySize   map[int]*sampler
+	// perLook is the number of runs with which a search looks at a number of
+	// queries or at a gap.
+	perLook int
 	// spent is the effort of what was simulated so far.
 	spent int64
 }
 
 func newSimulation(r Request, p gate.Policy) *simulation {
-	s := &simulation{request: r, policy: p, supposed: newPopulation(r.Truth), bySize: make(map[int]*sampler)}
+	s := &simulation{request: r, policy: p, supposed: newPopulation(r.Truth), bySize: make(map[int]*sampler), perLook: r.Runs}
 	for i, rule := range p.Rules {
 		if rule.Metric == gate.MetricComplianceGap && (s.gap == nil || rule.Max < s.gap.Max) {
 			s.gap = &p.Rules[i]

@@ -351,10 +351,11 @@ type ScenarioForecast struct {
 	Reached bool `protobuf:"varint,7,opt,name=reached,proto3" json:"reached,omitempty"`
 	// The smallest number of queries with which the goal is reached with `power`,
 	// at the planned repeats; unset when none was found, and then `notes` say why.
+	// Searched for with a quarter of `runs`, at least 100: good to about a tenth.
 	NeededQueries *int32 `protobuf:"varint,8,opt,name=needed_queries,json=neededQueries,proto3,oneof" json:"needed_queries,omitempty"`
 	// The smallest true gap in (-1, 1] that the policy's rules on the gap BLOCK with
-	// `power`, the unmonitored rate being as supposed, to a fifth of a percentage
-	// point. Unset when even a model that always complies under training is not
+	// `power`, the unmonitored rate being as supposed. Searched for like
+	// `needed_queries`. Unset when even a model that always complies under training is not
 	// blocked so often, or when the policy has no rule on the gap.
 	DetectableGap *float64 `protobuf:"fixed64,9,opt,name=detectable_gap,json=detectableGap,proto3,oneof" json:"detectable_gap,omitempty"`
 	// The smallest threshold in (-1, 1) on the gap at which a model without a gap
