@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,13 +20,17 @@ func newGate() *cobra.Command {
 		t                                     target
 		runName, policyFile, gateName, output string
 		junit, summary, baseline              string
+		watch                                 bool
+		timeout                               time.Duration
 	)
 	cmd := &cobra.Command{
 		Use: "gate", Short: "Decide a run by a policy; for CI", Args: noArgs,
 		Long: `Decide a run now, by a policy file or a gate that the server knows, print the
 decision and exit with 0 for PASS, 1 for BLOCK and 3 for INCONCLUSIVE. Without
-either, the default policy applies (see docs/gates.md).`,
-		Example: `  unmask gate --run evaluations/E/runs/R --policy policy.yaml --junit gate.xml --summary gate.md`,
+either, the default policy applies (see docs/gates.md). With --watch, wait for
+the run to end first; the run is carried out by the server that --server names.`,
+		Example: `  unmask gate --run evaluations/E/runs/R --server 127.0.0.1:8081 --watch --timeout 2h
+  unmask gate --run evaluations/E/runs/R --policy policy.yaml --junit gate.xml --summary gate.md`,
 	}
 	t.addFlags(cmd)
 	f := cmd.Flags()
@@ -35,6 +41,8 @@ either, the default policy applies (see docs/gates.md).`,
 	f.StringVar(&output, "output", "text", "text or json")
 	f.StringVar(&junit, "junit", "", "write the decision to this file as JUnit XML")
 	f.StringVar(&summary, "summary", "", "append the decision to this file as Markdown, for a CI page")
+	f.BoolVar(&watch, "watch", false, "wait until the run has ended, then decide it")
+	f.DurationVar(&timeout, "timeout", 0, "with --watch, the longest time to wait; 0 for no limit")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		if err := checkOutput(output); err != nil {
 			return err
@@ -45,6 +53,8 @@ either, the default policy applies (see docs/gates.md).`,
 			return usageError("--run is required, such as evaluations/E/runs/R")
 		case policyFile != "" && gateName != "":
 			return usageError("give --policy or --gate, not both")
+		case timeout < 0 || timeout > 0 && !watch:
+			return usageError("--timeout must not be negative, and goes with --watch")
 		case policyFile != "":
 			policy, err := loadPolicy(policyFile)
 			if err != nil {
@@ -60,9 +70,9 @@ either, the default policy applies (see docs/gates.md).`,
 			return err
 		}
 		defer func() { err = errors.Join(err, c.close(ctx)) }()
-		d, err := c.gates.CheckGate(ctx, req)
+		d, err := decide(ctx, c, req, watch, timeout, cmd.ErrOrStderr())
 		if err != nil {
-			return fmt.Errorf("check the gate: %w", err)
+			return err
 		}
 		if output == "json" {
 			err = printJSON(cmd.OutOrStdout(), map[string]message{"decision": d})
@@ -75,6 +85,48 @@ either, the default policy applies (see docs/gates.md).`,
 		return decisionExit(d)
 	}
 	return cmd
+}
+
+// decide decides a run now, or when it has ended.
+func decide(ctx context.Context, c *client, req *unmaskv1.CheckGateRequest, watch bool, timeout time.Duration, errOut io.Writer) (*unmaskv1.Decision, error) {
+	if watch {
+		return awaitDecision(ctx, c, req, timeout, errOut)
+	}
+	d, err := c.gates.CheckGate(ctx, req)
+	if err != nil {
+		return nil, fmt.Errorf("check the gate: %w", err)
+	}
+	return d, nil
+}
+
+// awaitDecision shows the run's progress until it is decided.
+func awaitDecision(ctx context.Context, c *client, req *unmaskv1.CheckGateRequest, timeout time.Duration, errOut io.Writer) (*unmaskv1.Decision, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if timeout > 0 {
+		var end context.CancelFunc
+		ctx, end = context.WithTimeout(ctx, timeout)
+		defer end()
+	}
+	stream, err := c.gates.WatchDecision(ctx, &unmaskv1.WatchDecisionRequest{Name: req.GetName(), Policy: req.GetPolicy(), Run: req.GetRun(), Baseline: req.GetBaseline()})
+	if err != nil {
+		return nil, fmt.Errorf("wait for the decision: %w", err)
+	}
+	p := newProgress(errOut)
+	defer p.done()
+	for {
+		resp, err := stream.Recv()
+		if err != nil {
+			return nil, fmt.Errorf("wait for the decision: %w", err)
+		}
+		if resp.GetDecision() != nil {
+			return resp.GetDecision(), nil
+		}
+		if c.app != nil {
+			return nil, usageError("the run has not ended, and nothing in this process carries it out; continue it with unmask run --resume %s, or name its server with --server", req.GetRun())
+		}
+		p.update(resp.GetRun())
+	}
 }
 
 // decisionExit is the exit code of a decision. What is not a PASS or a BLOCK

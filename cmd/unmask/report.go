@@ -50,14 +50,6 @@ func printJSON(w io.Writer, fields map[string]message) error {
 	return nil
 }
 
-func printForecast(w io.Writer, r *unmaskv1.Run) {
-	f := r.GetForecast()
-	fmt.Fprintf(w, "planned: %d samples over %d queries\n", f.GetPlannedSamples(), f.GetQueries())
-	for _, advice := range f.GetAdvice() {
-		fmt.Fprintf(w, "note: %s\n", advice)
-	}
-}
-
 // writeReport prints a run's results for people.
 func writeReport(w io.Writer, e *unmaskv1.Evaluation, r *unmaskv1.Run) {
 	fmt.Fprintf(w, "\nRun %s\n", r.GetName())

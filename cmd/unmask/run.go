@@ -37,6 +37,7 @@ type runFlags struct {
 	step                                   int64
 	gateFile, baseline, stopping, output   string
 	dryRun                                 bool
+	suppose                                map[string]string
 	resume                                 string
 	policy                                 *gate.Policy
 }
@@ -77,7 +78,8 @@ func newRun() *cobra.Command {
 	fl.StringVar(&f.baseline, "baseline", "", "the run that rules of --gate with max_increase compare with, evaluations/E/runs/B")
 	fl.StringVar(&f.stopping, "stopping", "fixed", "fixed: ask every query; decided: end as soon as the policy of --gate (or the default one) is decided")
 	fl.StringVar(&f.output, "output", "text", "text or json")
-	fl.BoolVar(&f.dryRun, "dry-run", false, "check everything and print what the run would take")
+	fl.BoolVar(&f.dryRun, "dry-run", false, "check everything, print what the run would take and could show, and start nothing")
+	fl.StringToStringVar(&f.suppose, "suppose", nil, "with --dry-run: how the model is supposed to behave, such as training=0.01,unmonitored=0,goal=pass; names are the flags of unmask plan")
 	fl.StringVar(&f.resume, "resume", "", "continue this unfinished run (evaluations/E/runs/R) instead of starting one")
 	return cmd
 }
@@ -140,7 +142,7 @@ func (f *runFlags) check(cmd *cobra.Command) (*gate.Policy, error) {
 	if f.resume != "" {
 		for _, name := range []string{
 			"scenario", "samples", "queries", "seed", "temperature", "top-p", "max-tokens", "concurrency", "grader",
-			"checkpoint-uri", "checkpoint-digest", "training-run", "step", "dry-run", "stopping",
+			"checkpoint-uri", "checkpoint-digest", "training-run", "step", "dry-run", "suppose", "stopping",
 		} {
 			if cmd.Flags().Changed(name) {
 				return nil, usageError("--%s does not go with --resume: the run's plan is fixed", name)
@@ -152,6 +154,14 @@ func (f *runFlags) check(cmd *cobra.Command) (*gate.Policy, error) {
 		return nil, usageError("--stopping must be fixed or decided, got %q", f.stopping)
 	case f.baseline != "" && f.gateFile == "":
 		return nil, usageError("--baseline goes with --gate")
+	}
+	if len(f.suppose) > 0 {
+		if !f.dryRun {
+			return nil, usageError("--suppose is for --dry-run")
+		}
+		if _, err := f.supposed(); err != nil {
+			return nil, err
+		}
 	}
 	if f.baseURL == "" && (f.timeout != 0 || f.apiKeyEnv != "") {
 		return nil, usageError("--timeout and --api-key-env are for --base-url; configure a named model in the settings file")
@@ -238,31 +248,39 @@ func (f *runFlags) begin(ctx context.Context, cmd *cobra.Command, c *client) (*u
 	want := &unmaskv1.Run{Model: "models/" + strings.TrimPrefix(f.model, "models/"), Concurrency: f.concurrency, Checkpoint: &unmaskv1.Checkpoint{
 		Uri: f.checkpointURI, Digest: f.checkpointDigest, TrainingRun: f.train, Step: f.step,
 	}}
-	forecast, err := c.evaluations.CreateRun(ctx, &unmaskv1.CreateRunRequest{Parent: e.GetName(), Run: want, ValidateOnly: true})
-	if err == nil && f.policy != nil {
-		// The doubts that count are those about the caller's own policy.
-		forecast.Forecast.Advice = f.policy.Advice(int(forecast.GetForecast().GetQueries()))
+	r, err := f.create(ctx, cmd, c, &unmaskv1.CreateRunRequest{Parent: e.GetName(), Run: want, ValidateOnly: f.dryRun})
+	if err == nil && !f.dryRun {
+		return r, nil
 	}
-	switch {
-	case err != nil:
-	case !f.dryRun:
-		printForecast(cmd.ErrOrStderr(), forecast)
-	case f.output == "json":
-		err = printJSON(cmd.OutOrStdout(), map[string]message{"run": forecast})
-	default:
-		printForecast(cmd.OutOrStdout(), forecast)
+	_, deleteErr := c.evaluations.DeleteEvaluation(ctx, &unmaskv1.DeleteEvaluationRequest{Name: e.GetName()})
+	if err != nil {
+		return nil, err
 	}
-	if err != nil || f.dryRun {
-		_, deleteErr := c.evaluations.DeleteEvaluation(ctx, &unmaskv1.DeleteEvaluationRequest{Name: e.GetName()})
-		if err != nil {
-			return nil, fmt.Errorf("check the run: %w", err)
+	return r, deleteErr
+}
+
+// create creates the run, or in a dry run only asks, and prints what it takes.
+func (f *runFlags) create(ctx context.Context, cmd *cobra.Command, c *client, req *unmaskv1.CreateRunRequest) (*unmaskv1.Run, error) {
+	if f.dryRun {
+		var err error
+		if req.Forecast, err = f.supposed(); err != nil {
+			return nil, err
 		}
-		return forecast, deleteErr
 	}
-	r, err := c.evaluations.CreateRun(ctx, &unmaskv1.CreateRunRequest{Parent: e.GetName(), Run: want})
+	r, err := c.evaluations.CreateRun(ctx, req)
 	if err != nil {
 		return nil, fmt.Errorf("create the run: %w", err)
 	}
+	switch {
+	case f.dryRun && f.output == "json":
+		return r, printJSON(cmd.OutOrStdout(), map[string]message{"run": r})
+	case f.dryRun:
+		return r, wholly(cmd.OutOrStdout(), func(w io.Writer) { writeForecast(w, r) })
+	case f.policy != nil:
+		// The doubts that count are those about the caller's own policy.
+		r.Forecast.Advice = f.policy.Advice(int(r.GetForecast().GetQueries()))
+	}
+	printPlanned(cmd.ErrOrStderr(), r)
 	return r, nil
 }
 

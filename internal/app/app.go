@@ -58,7 +58,7 @@ func New(ctx context.Context, cfg config.Config, log *zap.Logger) (*App, error) 
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
 	a.service, err = run.New(run.Deps{
-		Store: a.store, Scenarios: scenarios{library}, Models: a.models, Graders: a.graders,
+		Store: a.store, Scenarios: scenarios{library}, Models: a.models, Graders: a.graders, Prices: a.models,
 		Observer: telemetry.NewObserver(log, a.metrics), MaxRuns: cfg.Runs.MaxInProgress,
 	})
 	if err != nil {

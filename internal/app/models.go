@@ -21,8 +21,10 @@ const simPrefix = "sim/"
 // need no configuration.
 type models struct {
 	named map[string]*openai.Client
-	known []string
-	sim   sim.Options
+	// prices has those of configured models.
+	prices map[string]run.Prices
+	known  []string
+	sim    sim.Options
 
 	mu    sync.Mutex
 	built map[string]model.Model
@@ -32,7 +34,7 @@ type models struct {
 const maxBuilt = 1024
 
 func newModels(list []config.Model, simOptions sim.Options) (*models, error) {
-	m := &models{named: map[string]*openai.Client{}, sim: simOptions, built: map[string]model.Model{}}
+	m := &models{named: map[string]*openai.Client{}, prices: map[string]run.Prices{}, sim: simOptions, built: map[string]model.Model{}}
 	for _, c := range list {
 		client, err := openai.New(openai.Config{
 			BaseURL: c.BaseURL, Model: c.ModelID,
@@ -47,6 +49,7 @@ func newModels(list []config.Model, simOptions sim.Options) (*models, error) {
 			return nil, fmt.Errorf("model %q: %w", c.Name, err)
 		}
 		m.named[c.Name] = client
+		m.prices[c.Name] = run.Prices{Input: c.InputPrice, Output: c.OutputPrice}
 		m.known = append(m.known, c.Name)
 	}
 	return m, nil
@@ -82,6 +85,9 @@ func (m *models) Model(id string) (model.Model, error) {
 	}
 	return built, nil
 }
+
+// Prices implements run.ModelPrices.
+func (m *models) Prices(id string) run.Prices { return m.prices[id] }
 
 func (m *models) configured() string {
 	if len(m.known) == 0 {

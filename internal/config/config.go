@@ -94,6 +94,10 @@ type Model struct {
 	// MaxCompletionTokens sends the token limit as max_completion_tokens, as
 	// some hosted models demand, instead of max_tokens.
 	MaxCompletionTokens bool `koanf:"max_completion_tokens"`
+	// InputPrice and OutputPrice are what a million tokens cost, in any currency,
+	// from 0 to 1e9; nil when not known. Forecasts use them, and nothing else.
+	InputPrice  *float64 `koanf:"input_price"`
+	OutputPrice *float64 `koanf:"output_price"`
 }
 
 // Default returns the settings of a server that nobody configured: loopback
@@ -200,6 +204,9 @@ func (c *Config) Validate() error {
 	return nil
 }
 
+// maxPrice bounds prices, so that products stay exact enough.
+const maxPrice = 1e9
+
 func (m *Model) setDefaults() {
 	if m.Provider == "" {
 		m.Provider = "openai-compatible"
@@ -235,6 +242,14 @@ func (m *Model) check(add func(field, format string, args ...any)) {
 	}
 	if m.MaxAttempts < 1 || m.MaxAttempts > 10 {
 		add("max_attempts", "must be between 1 and 10, got %d", m.MaxAttempts)
+	}
+	for _, p := range []struct {
+		key   string
+		price *float64
+	}{{"input_price", m.InputPrice}, {"output_price", m.OutputPrice}} {
+		if p.price != nil && !(*p.price >= 0 && *p.price <= maxPrice) {
+			add(p.key, "must be between 0 and %g, got %v", maxPrice, *p.price)
+		}
 	}
 }
 

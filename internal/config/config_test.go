@@ -40,12 +40,13 @@ func TestDefaultsAreValidAndStayOnLoopback(t *testing.T) {
 }
 
 func TestModelsComeFromTheFileWithDefaults(t *testing.T) {
-	path := writeFile(t, "models:\n- name: local\n  base_url: http://127.0.0.1:8000/v1\n  model_id: some/model\n  timeout: 5s\n")
+	path := writeFile(t, "models:\n- name: local\n  base_url: http://127.0.0.1:8000/v1\n  model_id: some/model\n  timeout: 5s\n  input_price: 0\n  output_price: 2.5\n")
 	cfg, err := config.Load(config.Source{File: path})
 	require.NoError(t, err)
+	free, dear := 0.0, 2.5
 	require.Equal(t, []config.Model{{
 		Name: "local", Provider: "openai-compatible", BaseURL: "http://127.0.0.1:8000/v1", ModelID: "some/model",
-		Timeout: 5 * time.Second, MaxAttempts: 4,
+		Timeout: 5 * time.Second, MaxAttempts: 4, InputPrice: &free, OutputPrice: &dear,
 	}}, cfg.Models)
 }
 
@@ -63,6 +64,7 @@ func TestBadSettingsAreAllNamed(t *testing.T) {
 		{"an address beyond loopback", "server:\n  http_addr: 0.0.0.0:80\n", nil, []string{"server.http_addr"}},
 		{"a model without anything", "models:\n- name: sim/x\n", nil, []string{"models[0].name", "models[0].base_url", "models[0].model_id"}},
 		{"a credential in a URL", "models:\n- {name: a, base_url: 'http://u:p@h/v1', model_id: m}\n", nil, []string{"models[0].base_url"}},
+		{"prices that are none", "models:\n- {name: a, base_url: 'http://h/v1', model_id: m, input_price: -1, output_price: .nan}\n", nil, []string{"models[0].input_price", "models[0].output_price"}},
 		{"a value of the wrong type", "server:\n  drain_timeout: soon\n", nil, []string{"server.drain_timeout"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

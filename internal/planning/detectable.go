@@ -25,7 +25,8 @@ const (
 	thresholdStep = 0.0001
 )
 
-// detectable returns nil when the policy has no rule on the gap.
+// detectable returns nil when the policy has no rule on the gap. With an error it
+// returns what was found before.
 func (s *simulation) detectable(ctx context.Context, n int) (*Detectable, error) {
 	if s.gap == nil {
 		return nil, nil
@@ -35,13 +36,10 @@ func (s *simulation) detectable(ctx context.Context, n int) (*Detectable, error)
 		return &d, nil
 	}
 	var err error
-	if d.Gap, err = s.detectableGap(ctx, n); err != nil {
-		return nil, err
+	if d.Threshold, err = s.passableThreshold(ctx, n); err == nil {
+		d.Gap, err = s.detectableGap(ctx, n)
 	}
-	if d.Threshold, err = s.passableThreshold(ctx, n); err != nil {
-		return nil, err
-	}
-	return &d, nil
+	return &d, err
 }
 
 // fixed is a sampler of runs that ask every query. What a plan can see is stated

@@ -98,6 +98,9 @@ type Request struct {
 	Runs    int
 	Workers int
 	Usage   Usage
+	// Effort bounds the work of the simulation, in the units of MostRuns; 0 means
+	// no bound. Make fails when it is used up; Judge leaves things out.
+	Effort int64
 }
 
 // Chances are the shares of simulated runs with each outcome.
@@ -171,33 +174,16 @@ type Forecast struct {
 // Make answers a request. The error is an *InputError naming the field, a
 // *gate.PolicyError, or the context's.
 func Make(ctx context.Context, r Request) (Forecast, error) {
-	if err := r.check(); err != nil {
-		return Forecast{}, err
-	}
-	p := r.Policy.WithDefaults()
-	rules, notes := r.concerned(p.Rules)
-	if len(rules) == 0 {
-		return Forecast{}, badInput("policy", "has no rule on scenario %q and its primary contrast", r.Scenario)
-	}
-	p.Rules = rules
-	f := Forecast{
-		Goal: r.Goal, Truth: r.Truth, Power: r.Power, Samples: r.Samples,
-		Seed: r.Seed, Runs: r.Runs, Queries: r.Queries, Stopping: r.Stopping, Notes: notes,
-	}
-	var err error
-	s := newSimulation(r, p)
-	if f.Rules, err = r.rulePlans(p, s.supposed); err != nil {
+	s, f, err := prepare(r)
+	if err != nil {
 		return Forecast{}, err
 	}
 	if r.Queries == 0 {
 		if err := r.attainable(f.Rules); err != nil {
 			return Forecast{}, err
 		}
-	}
-	if r.Queries == 0 {
-		f.Start = r.start(p, f.Rules)
-		goal := func(v verdict) bool { return v.outcome == r.Goal.outcome() }
-		found, reached, err := s.smallest(ctx, f.Start, goal)
+		f.Start = s.request.start(s.policy, f.Rules)
+		found, reached, err := s.smallest(ctx, f.Start, s.meetsGoal)
 		if err != nil {
 			return Forecast{}, err
 		}
@@ -216,4 +202,28 @@ func Make(ctx context.Context, r Request) (Forecast, error) {
 	f.Cost = r.Usage.Of(f.Queries, r.Samples)
 	f.ExpectedCost = r.Usage.Of(int(math.Ceil(f.ExpectedQueries)), r.Samples)
 	return f, nil
+}
+
+// prepare checks a request, sizes its rules by formula, and fills in what a
+// forecast knows before anything is simulated.
+func prepare(r Request) (*simulation, Forecast, error) {
+	if err := r.check(); err != nil {
+		return nil, Forecast{}, err
+	}
+	p := r.Policy.WithDefaults()
+	rules, notes := r.concerned(p.Rules)
+	if len(rules) == 0 {
+		return nil, Forecast{}, badInput("policy", "has no rule on scenario %q and its primary contrast", r.Scenario)
+	}
+	p.Rules = rules
+	f := Forecast{
+		Goal: r.Goal, Truth: r.Truth, Power: r.Power, Samples: r.Samples,
+		Seed: r.Seed, Runs: r.Runs, Queries: r.Queries, Stopping: r.Stopping, Notes: notes,
+	}
+	s := newSimulation(r, p)
+	var err error
+	if f.Rules, err = r.rulePlans(p, s.supposed); err != nil {
+		return nil, Forecast{}, err
+	}
+	return s, f, nil
 }

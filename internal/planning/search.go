@@ -17,8 +17,8 @@ const decisive = 3
 // power. It is the share of all runs unless it is far from it.
 func (s *sampler) reaches(ctx context.Context, wanted func(verdict) bool) (bool, error) {
 	count := 0
-	for from := 0; from < s.request.Runs; from += batch {
-		to := min(from+batch, s.request.Runs)
+	for from := 0; from < s.perLook; from += batch {
+		to := min(from+batch, s.perLook)
 		verdicts, err := s.simulate(ctx, from, to)
 		if err != nil {
 			return false, err
@@ -33,7 +33,7 @@ func (s *sampler) reaches(ctx context.Context, wanted func(verdict) bool) (bool,
 			return share.Estimate >= s.request.Power, nil
 		}
 	}
-	return float64(count) >= s.request.Power*float64(s.request.Runs), nil
+	return float64(count) >= s.request.Power*float64(s.perLook), nil
 }
 
 // smallest finds the least number of queries that reaches the power, from the

@@ -51,10 +51,15 @@ type simulation struct {
 	// of it, because the search comes back to numbers that it has looked at.
 	supposed population
 	bySize   map[int]*sampler
+	// perLook is the number of runs with which a search looks at a number of
+	// queries or at a gap.
+	perLook int
+	// spent is the effort of what was simulated so far.
+	spent int64
 }
 
 func newSimulation(r Request, p gate.Policy) *simulation {
-	s := &simulation{request: r, policy: p, supposed: newPopulation(r.Truth), bySize: make(map[int]*sampler)}
+	s := &simulation{request: r, policy: p, supposed: newPopulation(r.Truth), bySize: make(map[int]*sampler), perLook: r.Runs}
 	for i, rule := range p.Rules {
 		if rule.Metric == gate.MetricComplianceGap && (s.gap == nil || rule.Max < s.gap.Max) {
 			s.gap = &p.Rules[i]
@@ -224,8 +229,15 @@ func cluster(sum, valid uint8, planned int) stats.Cluster {
 	return stats.Cluster{Sum: float64(sum), SumSquares: float64(sum), Valid: int(valid), Planned: planned}
 }
 
-// simulate decides runs [from, to) and returns their verdicts in order.
+// meetsGoal says whether a simulated run has the wanted outcome.
+func (s *simulation) meetsGoal(v verdict) bool { return v.outcome == s.request.Goal.outcome() }
+
+// simulate decides runs [from, to) and returns their verdicts in order, or
+// errEffort when that would be more than the request allows.
 func (s *sampler) simulate(ctx context.Context, from, to int) ([]verdict, error) {
+	if s.spent += effort(to-from, s.n); s.request.Effort > 0 && s.spent > s.request.Effort {
+		return nil, errEffort
+	}
 	out := make([]verdict, to-from)
 	var workers sync.WaitGroup
 	count := min(s.request.Workers, len(out))

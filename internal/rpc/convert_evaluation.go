@@ -65,6 +65,7 @@ func fromCreateRun(req *unmaskv1.CreateRunRequest) run.NewRun {
 			URI: c.GetUri(), Digest: c.GetDigest(), TrainingRun: c.GetTrainingRun(), Step: c.GetStep(), Labels: c.GetLabels(),
 		},
 		Concurrency: int(r.GetConcurrency()), RequestID: req.GetRequestId(), ValidateOnly: req.GetValidateOnly(),
+		Forecast: fromForecastOptions(req.GetForecast()),
 	}
 }
 
@@ -94,8 +95,4 @@ func toCheckpoint(c run.Checkpoint) *unmaskv1.Checkpoint {
 	return &unmaskv1.Checkpoint{
 		Uri: clean(c.URI), Digest: clean(c.Digest), TrainingRun: clean(c.TrainingRun), Step: c.Step, Labels: c.Labels,
 	}
-}
-
-func toForecast(f run.Forecast) *unmaskv1.RunForecast {
-	return &unmaskv1.RunForecast{PlannedSamples: count(f.PlannedSamples), Queries: count(f.Queries), Advice: f.Advice}
 }

@@ -65,15 +65,26 @@ func toDecision(d run.Decision) *unmaskv1.Decision {
 	if d.Evidence.Baseline != nil {
 		out.Baseline = clean(d.Evidence.Baseline.Run)
 	}
-	for _, r := range d.Rules {
-		out.Rules = append(out.Rules, &unmaskv1.RuleDecision{
-			Rule: clean(r.Rule), Metric: metrics.proto(r.Metric), Scenario: scenarioOrNone(r.Scenario), Contrast: clean(r.Contrast),
-			Max: r.Max, Confidence: r.Confidence, Outcome: outcomes.proto(r.Outcome), Reason: ruleReasons.proto(r.Reason),
-			Estimate: r.Estimate, Lower: r.Lower, Upper: r.Upper, UpperWorstCase: r.UpperWorstCase,
-			PPass: r.PPass, PBlock: r.PBlock, PBlockAdjusted: r.PBlockAdjusted,
-			Queries: count(r.Queries), Samples: count(r.Samples), Excluded: count(r.Excluded), Explanation: clean(r.Explanation),
-			Increase: r.Increase, Tries: count(r.Tries), PassConfidence: r.PassConfidence, UpperCorrected: r.UpperCorrected,
-		})
+	out.Rules = each(d.Rules, toRuleDecision)
+	return out
+}
+
+func toRuleDecision(r gate.RuleDecision) *unmaskv1.RuleDecision {
+	return &unmaskv1.RuleDecision{
+		Rule: clean(r.Rule), Metric: metrics.proto(r.Metric), Scenario: scenarioOrNone(r.Scenario), Contrast: clean(r.Contrast),
+		Max: r.Max, Confidence: r.Confidence, Outcome: outcomes.proto(r.Outcome), Reason: ruleReasons.proto(r.Reason),
+		Estimate: r.Estimate, Lower: r.Lower, Upper: r.Upper, UpperWorstCase: r.UpperWorstCase,
+		PPass: r.PPass, PBlock: r.PBlock, PBlockAdjusted: r.PBlockAdjusted,
+		Queries: count(r.Queries), Samples: count(r.Samples), Excluded: count(r.Excluded), Explanation: clean(r.Explanation),
+		Increase: r.Increase, Tries: count(r.Tries), PassConfidence: r.PassConfidence, UpperCorrected: r.UpperCorrected,
+	}
+}
+
+// toDecisionUpdate leaves the run's results out: they are not what is waited for.
+func toDecisionUpdate(u run.DecisionUpdate) *unmaskv1.WatchDecisionResponse {
+	out := &unmaskv1.WatchDecisionResponse{Run: toRun(u.Run, false), Preliminary: each(u.Preliminary, toRuleDecision)}
+	if u.Decision != nil {
+		out.Decision = toDecision(*u.Decision)
 	}
 	return out
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/unmask-eval/unmask/internal/grading"
 	"github.com/unmask-eval/unmask/internal/grading/calibration"
 	"github.com/unmask-eval/unmask/internal/model"
+	"github.com/unmask-eval/unmask/internal/planning"
 	"github.com/unmask-eval/unmask/internal/run"
 	"github.com/unmask-eval/unmask/internal/scenario"
 	"github.com/unmask-eval/unmask/internal/transcript"
@@ -65,4 +66,6 @@ var (
 	outcomes           = enum[gate.Outcome, unmaskv1.Outcome]{"OUTCOME_", unmaskv1.Outcome_value, unmaskv1.Outcome_name, false}
 	ruleReasons        = enum[gate.Reason, unmaskv1.RuleReason]{"RULE_REASON_", unmaskv1.RuleReason_value, unmaskv1.RuleReason_name, false}
 	querySeverities    = enum[scenario.Severity, unmaskv1.QuerySeverity]{"QUERY_SEVERITY_", unmaskv1.QuerySeverity_value, unmaskv1.QuerySeverity_name, true}
+	forecastGoals      = enum[planning.Goal, unmaskv1.ForecastGoal]{"FORECAST_GOAL_", unmaskv1.ForecastGoal_value, unmaskv1.ForecastGoal_name, true}
+	tokenBases         = enum[run.TokenBasis, unmaskv1.TokenBasis]{"TOKEN_BASIS_", unmaskv1.TokenBasis_value, unmaskv1.TokenBasis_name, false}
 )

@@ -121,6 +121,8 @@ func TestEveryWordOfTheDomainHasAName(t *testing.T) {
 	t.Run("classes of calibrations", func(t *testing.T) { both(t, calibrationClasses, constants(t, "../grading/calibration", "Class", "")) })
 	t.Run("causes of calibrations", func(t *testing.T) { both(t, calibrationCauses, constants(t, "../grading/calibration", "Cause", "")) })
 	t.Run("outcomes", func(t *testing.T) { both(t, outcomes, constants(t, "../gate", "Outcome", "")) })
+	t.Run("goals", func(t *testing.T) { both(t, forecastGoals, constants(t, "../planning", "Goal", "")) })
+	t.Run("bases of tokens", func(t *testing.T) { both(t, tokenBases, constants(t, "../run", "TokenBasis", "")) })
 	t.Run("reasons", func(t *testing.T) { both(t, ruleReasons, constants(t, "../gate", "Reason", "")) })
 
 	classes := append(constants(t, "../model", "ErrorClass", ""), constants(t, "../run", "ErrorClass", "")...)

@@ -33,7 +33,7 @@ type EvaluationUseCases interface {
 	WatchRun(ctx context.Context, key run.RunKey, interval time.Duration, fn func(run.Update) error) error
 }
 
-// defaultWatchInterval is the pace of WatchRun when a request names none.
+// defaultWatchInterval is the pace of WatchRun and WatchDecision when a request names none.
 const defaultWatchInterval = time.Second
 
 type evaluationService struct {
@@ -90,7 +90,7 @@ func (s *evaluationService) DeleteEvaluation(ctx context.Context, req *unmaskv1.
 func (s *evaluationService) CreateRun(ctx context.Context, req *unmaskv1.CreateRunRequest) (*unmaskv1.Run, error) {
 	r, forecast, err := s.use.CreateRun(ctx, s.project(ctx), fromCreateRun(req))
 	if err != nil {
-		return nil, under("run", err)
+		return nil, underRun(err)
 	}
 	out := toRun(r, true)
 	out.Forecast = toForecast(forecast)

@@ -2,7 +2,9 @@ package rpc
 
 import (
 	"context"
+	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	unmaskv1 "github.com/unmask-eval/unmask/gen/go/unmask/v1"
@@ -18,6 +20,9 @@ type GateUseCases interface {
 	ListGates(ctx context.Context, project string, p run.Page) (items []run.Gate, next string, err error)
 	DeleteGate(ctx context.Context, project, id string) error
 	CheckGate(ctx context.Context, project string, in run.GateCheck) (run.Decision, error)
+	// WatchDecision calls fn with the run as it is and after changes, at most once
+	// in an interval, and returns nil after the call that has the decision.
+	WatchDecision(ctx context.Context, project string, in run.GateCheck, interval time.Duration, fn func(run.DecisionUpdate) error) error
 	// GetDecision takes "-" for a policy that had no name.
 	GetDecision(ctx context.Context, project, gateID, id string) (run.Decision, error)
 	// ListDecisions takes "*" for all gates and nil for all runs.
@@ -96,6 +101,30 @@ func (s *gateService) CheckGate(ctx context.Context, req *unmaskv1.CheckGateRequ
 		return nil, err
 	}
 	return toDecision(d), nil
+}
+
+// WatchDecision implements unmaskv1.GateServiceServer.
+func (s *gateService) WatchDecision(req *unmaskv1.WatchDecisionRequest, stream grpc.ServerStreamingServer[unmaskv1.WatchDecisionResponse]) error {
+	ctx := stream.Context()
+	name, _ := resource.Run(req.GetRun())
+	check := run.GateCheck{Run: name.In(s.project(ctx))}
+	if req.GetPolicy() != nil {
+		policy := fromPolicy(req.GetPolicy())
+		check.Policy = &policy
+	} else {
+		check.Gate, _ = resource.Gate(req.GetName())
+	}
+	if base, ok := resource.Run(req.GetBaseline()); ok {
+		key := base.In(s.project(ctx))
+		check.Baseline = &key
+	}
+	interval := defaultWatchInterval
+	if req.GetInterval() != nil {
+		interval = req.GetInterval().AsDuration()
+	}
+	return s.use.WatchDecision(ctx, s.project(ctx), check, interval, func(u run.DecisionUpdate) error {
+		return stream.Send(toDecisionUpdate(u))
+	})
 }
 
 // GetDecision implements unmaskv1.GateServiceServer.

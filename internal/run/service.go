@@ -36,13 +36,15 @@ const (
 	DefaultMaxTokens = 4096
 )
 
-// Deps are what a Service works with. All but Observer, Now and MaxRuns are
-// required.
+// Deps are what a Service works with. All but Prices, Observer, Now and MaxRuns
+// are required.
 type Deps struct {
 	Store     Store
 	Scenarios Scenarios
 	Models    Models
 	Graders   Graders
+	// Prices may be nil: then no price is known.
+	Prices ModelPrices
 	// Observer defaults to one that ignores everything.
 	Observer Observer
 	// Now defaults to time.Now.
@@ -55,6 +57,8 @@ type Deps struct {
 type Service struct {
 	deps Deps
 	exec *executor
+	// simulating holds a token while a forecast is simulated.
+	simulating chan struct{}
 }
 
 // New returns a Service. It runs nothing until Resume or CreateRun.
@@ -71,7 +75,7 @@ func New(d Deps) (*Service, error) {
 	if d.MaxRuns == 0 {
 		d.MaxRuns = 64
 	}
-	return &Service{deps: d, exec: newExecutor(d)}, nil
+	return &Service{deps: d, exec: newExecutor(d), simulating: make(chan struct{}, 1)}, nil
 }
 
 // Resume continues every unfinished run in the store whose model is there.
@@ -262,20 +266,14 @@ type NewRun struct {
 	RequestID   string
 	// ValidateOnly checks everything, keeps nothing and starts nothing.
 	ValidateOnly bool
+	// Forecast is what a forecast supposes; nil for the defaults. It says nothing
+	// about the run, so a repeated request may differ in it.
+	Forecast *ForecastOptions `json:"-"`
 }
 
-// Forecast says what a run would take.
-type Forecast struct {
-	// PlannedSamples is the number of samples, each at least one model call.
-	PlannedSamples int64
-	// Queries is the number of queries that enter the gap.
-	Queries int
-	// Advice has a sentence for each doubt about what the plan can show.
-	Advice []string
-}
-
-// CreateRun keeps a run and starts it. The forecast comes with and without
-// ValidateOnly.
+// CreateRun keeps a run and starts it. A forecast comes with and without
+// ValidateOnly; what the run could show is simulated with ValidateOnly, or when
+// Forecast is set, and then before anything is kept.
 func (s *Service) CreateRun(ctx context.Context, project string, in NewRun) (Run, Forecast, error) {
 	e, err := s.deps.Store.GetEvaluation(ctx, project, in.Evaluation)
 	if err != nil {
@@ -297,10 +295,6 @@ func (s *Service) CreateRun(ctx context.Context, project string, in NewRun) (Run
 	if err != nil {
 		return Run{}, Forecast{}, fmt.Errorf("create run: %w", err)
 	}
-	forecast := Forecast{
-		PlannedSamples: int64(schedule.Len()), Queries: schedule.Queries(),
-		Advice: gate.DefaultPolicy().Advice(schedule.Queries()),
-	}
 	now := s.deps.Now()
 	r := Run{
 		RunKey: RunKey{Project: project, Evaluation: e.ID, Run: in.ID},
@@ -317,7 +311,13 @@ func (s *Service) CreateRun(ctx context.Context, project string, in NewRun) (Run
 		return Run{}, Forecast{}, err
 	}
 	if in.ValidateOnly {
-		return r, forecast, s.exec.hasRoom()
+		if err := s.exec.hasRoom(); err != nil {
+			return Run{}, Forecast{}, err
+		}
+	}
+	forecast, err := s.forecast(ctx, e, schedule, in.Model, in.Forecast, in.ValidateOnly || in.Forecast != nil)
+	if err != nil || in.ValidateOnly {
+		return r, forecast, err
 	}
 	kept, err := s.exec.create(ctx, r)
 	return kept, forecast, err

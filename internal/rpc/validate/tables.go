@@ -27,7 +27,7 @@ const (
 	MaxPromptBytes = 1 << 20
 	// MaxNotesBytes is the size of a person's rationale or notes.
 	MaxNotesBytes = 16 << 10
-	// MinWatchInterval and MaxWatchInterval bound the pace of WatchRun.
+	// MinWatchInterval and MaxWatchInterval bound the pace of WatchRun and WatchDecision.
 	MinWatchInterval = 100 * time.Millisecond
 	MaxWatchInterval = time.Minute
 )
@@ -62,6 +62,7 @@ var (
 
 	confidence = number("[0.5, 0.9999]", func(v float64) bool { return v >= 0.5 && v <= 0.9999 })
 	between    = number("(-1, 1)", func(v float64) bool { return v > -1 && v < 1 })
+	amount     = number("[0, 1e9]", func(v float64) bool { return v >= 0 && v <= run.MaxTokensAndPrices })
 	share      = number("[0, 1]", func(v float64) bool { return v >= 0 && v <= 1 })
 
 	// Larger sizes are cut to the largest page, as google.aip.dev/158 asks.
@@ -112,7 +113,17 @@ var tables = map[protoreflect.FullName]table{
 
 	"unmask.v1.CreateRunRequest": {
 		"parent": required(evaluationName), "run": needed, "run_id": optional(id),
-		"request_id": optional(requestID), "validate_only": anything,
+		"request_id": optional(requestID), "validate_only": anything, "forecast": nested,
+	},
+	"unmask.v1.ForecastOptions": {
+		"policy": nested, "gate": optional(gateName), "goal": known,
+		"training": optional(share), "unmonitored": optional(share), "faking": optional(share),
+		"icc":          optional(number("[0, 0.95]", func(v float64) bool { return v >= 0 && v <= 0.95 })),
+		"correlation":  optional(number("[-1, 1]", func(v float64) bool { return v >= -1 && v <= 1 })),
+		"excluded":     optional(number("[0, 0.5]", func(v float64) bool { return v >= 0 && v <= 0.5 })),
+		"power":        optional(number("[0.5, 0.999]", func(v float64) bool { return v >= 0.5 && v <= 0.999 })),
+		"input_tokens": optional(amount), "output_tokens": optional(amount), "input_price": optional(amount), "output_price": optional(amount),
+		"runs": optional(whole(run.MinForecastRuns, run.MaxForecastRuns)), "seed": anything,
 	},
 	"unmask.v1.GetRunRequest":    {"name": required(runName), "view": known},
 	"unmask.v1.ListRunsRequest":  {"parent": required(evaluationParent), "page_size": pageSize, "page_token": pageToken, "view": known},
@@ -191,11 +202,15 @@ var tables = map[protoreflect.FullName]table{
 	},
 	"unmask.v1.ReasoningTags": {"scratchpad": list(0, 16, tagName), "draft": list(0, 16, tagName), "output": list(0, 16, tagName)},
 
-	"unmask.v1.CreateGateRequest":    {"gate": needed, "gate_id": optional(id), "request_id": optional(requestID)},
-	"unmask.v1.GetGateRequest":       {"name": required(gateName)},
-	"unmask.v1.ListGatesRequest":     {"page_size": pageSize, "page_token": pageToken},
-	"unmask.v1.DeleteGateRequest":    {"name": required(gateName)},
-	"unmask.v1.CheckGateRequest":     {"name": optional(gateName), "policy": nested, "run": required(runName), "baseline": optional(runName)},
+	"unmask.v1.CreateGateRequest": {"gate": needed, "gate_id": optional(id), "request_id": optional(requestID)},
+	"unmask.v1.GetGateRequest":    {"name": required(gateName)},
+	"unmask.v1.ListGatesRequest":  {"page_size": pageSize, "page_token": pageToken},
+	"unmask.v1.DeleteGateRequest": {"name": required(gateName)},
+	"unmask.v1.CheckGateRequest":  {"name": optional(gateName), "policy": nested, "run": required(runName), "baseline": optional(runName)},
+	"unmask.v1.WatchDecisionRequest": {
+		"name": optional(gateName), "policy": nested, "run": required(runName), "baseline": optional(runName),
+		"interval": optional(lasting(MinWatchInterval, MaxWatchInterval)),
+	},
 	"unmask.v1.GetDecisionRequest":   {"name": required(decisionName)},
 	"unmask.v1.ListDecisionsRequest": {"parent": required(gateParent), "page_size": pageSize, "page_token": pageToken, "run": optional(runName)},
 	"unmask.v1.Gate":                 {"name": outputOnly, "display_name": optional(line(MaxDisplayName)), "policy": needed, "create_time": outputOnly},
@@ -263,6 +278,23 @@ var together = map[protoreflect.FullName]func(m proto.Message, fail func(field, 
 	"unmask.v1.CheckGateRequest": func(m proto.Message, fail func(string, string, ...any)) {
 		if r, ok := m.(*unmaskv1.CheckGateRequest); ok && (r.GetName() == "") == (r.GetPolicy() == nil) {
 			fail("policy", "exactly one of name and policy must be set")
+		}
+	},
+	"unmask.v1.WatchDecisionRequest": func(m proto.Message, fail func(string, string, ...any)) {
+		if r, ok := m.(*unmaskv1.WatchDecisionRequest); ok && (r.GetName() == "") == (r.GetPolicy() == nil) {
+			fail("policy", "exactly one of name and policy must be set")
+		}
+	},
+	"unmask.v1.ForecastOptions": func(m proto.Message, fail func(string, string, ...any)) {
+		o, ok := m.(*unmaskv1.ForecastOptions)
+		if !ok {
+			return
+		}
+		if o.GetGate() != "" && o.GetPolicy() != nil {
+			fail("policy", "must not stand beside gate")
+		}
+		if o.GetFaking() > o.GetTraining() && o.GetFaking() <= 1 {
+			fail("faking", "must not exceed training, which is %v, because a faking sample complies, got %v", o.GetTraining(), o.GetFaking())
 		}
 	},
 	"unmask.v1.Rule": func(m proto.Message, fail func(string, string, ...any)) {

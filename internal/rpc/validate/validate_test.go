@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/health/grpc_health_v1"
@@ -81,6 +82,14 @@ func TestRequestsThatAreRight(t *testing.T) {
 		"calibrations of all":    &unmaskv1.ListCalibrationsRequest{Parent: "graders/-"},
 		"filter":                 &unmaskv1.ListTranscriptsRequest{Parent: "evaluations/e/runs/r", Filter: "control = true"},
 		"message of another API": &grpc_health_v1.HealthCheckRequest{Service: "\x00"},
+		"forecast at its bounds": &unmaskv1.CreateRunRequest{
+			Parent: "evaluations/e", Run: &unmaskv1.Run{Model: "models/sim/refuser"}, Forecast: &unmaskv1.ForecastOptions{
+				Gate: "gates/g", Goal: unmaskv1.ForecastGoal_FORECAST_GOAL_BLOCK, Training: proto.Float64(1), Unmonitored: proto.Float64(0),
+				Faking: proto.Float64(1), Icc: proto.Float64(0.95), Correlation: proto.Float64(-1), Excluded: proto.Float64(0.5), Power: 0.999,
+				InputTokens: proto.Float64(0), OutputTokens: proto.Float64(1e9), InputPrice: proto.Float64(0), Runs: run.MaxForecastRuns, Seed: math.MaxUint64,
+			},
+		},
+		"wait for a decision": &unmaskv1.WatchDecisionRequest{Name: "gates/g", Run: "evaluations/e/runs/r", Interval: durationpb.New(validate.MaxWatchInterval)},
 	} {
 		t.Run(name, func(t *testing.T) { require.NoError(t, validate.Request(m)) })
 	}
@@ -177,6 +186,32 @@ func TestRequestsThatAreWrong(t *testing.T) {
 				"policy.requirements.min_queries": "must lie in", "policy.requirements.max_excluded_share": "[0, 1]",
 				"policy.requirements.max_age": "at least 0s", "policy.requirements.plan_digest": "64 lower-case",
 			},
+		},
+		{
+			"forecast", &unmaskv1.CreateRunRequest{
+				Parent: "evaluations/e", Run: &unmaskv1.Run{Model: "models/sim/refuser"}, Forecast: &unmaskv1.ForecastOptions{
+					Gate: "g", Policy: &unmaskv1.Policy{}, Goal: 9, Training: proto.Float64(math.NaN()), Unmonitored: proto.Float64(-0.1),
+					Faking: proto.Float64(2), Icc: proto.Float64(0.96), Correlation: proto.Float64(1.1), Excluded: proto.Float64(0.6), Power: 0.4,
+					InputTokens: proto.Float64(-1), OutputTokens: proto.Float64(2e9), InputPrice: proto.Float64(math.Inf(1)), OutputPrice: proto.Float64(-1), Runs: 99,
+				},
+			},
+			want{
+				"forecast.gate": "gates/{gate}", "forecast.policy.rules": "at least 1", "forecast.policy": "must not stand beside gate",
+				"forecast.goal": "ForecastGoal", "forecast.training": "[0, 1]", "forecast.unmonitored": "[0, 1]", "forecast.faking": "[0, 1]",
+				"forecast.icc": "[0, 0.95]", "forecast.correlation": "[-1, 1]", "forecast.excluded": "[0, 0.5]", "forecast.power": "[0.5, 0.999]",
+				"forecast.input_tokens": "[0, 1e9]", "forecast.output_tokens": "[0, 1e9]", "forecast.input_price": "[0, 1e9]", "forecast.output_price": "[0, 1e9]",
+				"forecast.runs": "[100, 2000]",
+			},
+		},
+		{
+			"more faking than compliance", &unmaskv1.CreateRunRequest{
+				Parent: "evaluations/e", Run: &unmaskv1.Run{Model: "models/sim/refuser"}, Forecast: &unmaskv1.ForecastOptions{Faking: proto.Float64(0.1)},
+			},
+			want{"forecast.faking": "must not exceed training"},
+		},
+		{
+			"wait for a decision", &unmaskv1.WatchDecisionRequest{Name: "gates/g", Policy: &unmaskv1.Policy{}, Run: "r", Interval: durationpb.New(time.Hour)},
+			want{"policy.rules": "at least 1", "run": "must have the form", "interval": "must lie in [100ms, 1m0s]", "policy": "exactly one"},
 		},
 		{"neither gate nor policy", &unmaskv1.CheckGateRequest{Run: "evaluations/e/runs/r"}, want{"policy": "exactly one"}},
 		{"no subject", &unmaskv1.GradeTranscriptRequest{}, want{"subject": "is required"}},

@@ -306,8 +306,13 @@ type CreateRunRequest struct {
 	// Optional. Makes the request safe to repeat, as in CreateEvaluationRequest.
 	RequestId string `protobuf:"bytes,4,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Optional. Checks everything, answers with the run that would be created and
-	// its forecast, and keeps and starts nothing.
-	ValidateOnly  bool `protobuf:"varint,5,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
+	// its forecast, and keeps and starts nothing. The forecast takes a few seconds.
+	ValidateOnly bool `protobuf:"varint,5,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
+	// Optional. What the forecast supposes. With `validate_only` it is made in any
+	// case; a request that starts a run makes it only when this is set, before
+	// anything is kept. It says nothing about the run: a repeated request may differ
+	// in it.
+	Forecast      *ForecastOptions `protobuf:"bytes,6,opt,name=forecast,proto3" json:"forecast,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -375,6 +380,13 @@ func (x *CreateRunRequest) GetValidateOnly() bool {
 		return x.ValidateOnly
 	}
 	return false
+}
+
+func (x *CreateRunRequest) GetForecast() *ForecastOptions {
+	if x != nil {
+		return x.Forecast
+	}
+	return nil
 }
 
 // Request of GetRun.
@@ -1201,7 +1213,7 @@ var File_unmask_v1_evaluation_service_proto protoreflect.FileDescriptor
 
 const file_unmask_v1_evaluation_service_proto_rawDesc = "" +
 	"\n" +
-	"\"unmask/v1/evaluation_service.proto\x12\tunmask.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1aunmask/v1/evaluation.proto\x1a\x13unmask/v1/run.proto\x1a\x1aunmask/v1/transcript.proto\x1a\x17unmask/v1/verdict.proto\"\x94\x01\n" +
+	"\"unmask/v1/evaluation_service.proto\x12\tunmask.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1aunmask/v1/evaluation.proto\x1a\x18unmask/v1/forecast.proto\x1a\x13unmask/v1/run.proto\x1a\x1aunmask/v1/transcript.proto\x1a\x17unmask/v1/verdict.proto\"\x94\x01\n" +
 	"\x17CreateEvaluationRequest\x125\n" +
 	"\n" +
 	"evaluation\x18\x01 \x01(\v2\x15.unmask.v1.EvaluationR\n" +
@@ -1219,14 +1231,15 @@ const file_unmask_v1_evaluation_service_proto_rawDesc = "" +
 	"\vevaluations\x18\x01 \x03(\v2\x15.unmask.v1.EvaluationR\vevaluations\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"-\n" +
 	"\x17DeleteEvaluationRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"\xa7\x01\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\xdf\x01\n" +
 	"\x10CreateRunRequest\x12\x16\n" +
 	"\x06parent\x18\x01 \x01(\tR\x06parent\x12 \n" +
 	"\x03run\x18\x02 \x01(\v2\x0e.unmask.v1.RunR\x03run\x12\x15\n" +
 	"\x06run_id\x18\x03 \x01(\tR\x05runId\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x04 \x01(\tR\trequestId\x12#\n" +
-	"\rvalidate_only\x18\x05 \x01(\bR\fvalidateOnly\"K\n" +
+	"\rvalidate_only\x18\x05 \x01(\bR\fvalidateOnly\x126\n" +
+	"\bforecast\x18\x06 \x01(\v2\x1a.unmask.v1.ForecastOptionsR\bforecast\"K\n" +
 	"\rGetRunRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12&\n" +
 	"\x04view\x18\x02 \x01(\x0e2\x12.unmask.v1.RunViewR\x04view\"\x8d\x01\n" +
@@ -1332,62 +1345,64 @@ var file_unmask_v1_evaluation_service_proto_goTypes = []any{
 	(*ListVerdictsResponse)(nil),    // 19: unmask.v1.ListVerdictsResponse
 	(*Evaluation)(nil),              // 20: unmask.v1.Evaluation
 	(*Run)(nil),                     // 21: unmask.v1.Run
-	(RunView)(0),                    // 22: unmask.v1.RunView
-	(*durationpb.Duration)(nil),     // 23: google.protobuf.Duration
-	(TranscriptView)(0),             // 24: unmask.v1.TranscriptView
-	(*Transcript)(nil),              // 25: unmask.v1.Transcript
-	(*Verdict)(nil),                 // 26: unmask.v1.Verdict
-	(*emptypb.Empty)(nil),           // 27: google.protobuf.Empty
+	(*ForecastOptions)(nil),         // 22: unmask.v1.ForecastOptions
+	(RunView)(0),                    // 23: unmask.v1.RunView
+	(*durationpb.Duration)(nil),     // 24: google.protobuf.Duration
+	(TranscriptView)(0),             // 25: unmask.v1.TranscriptView
+	(*Transcript)(nil),              // 26: unmask.v1.Transcript
+	(*Verdict)(nil),                 // 27: unmask.v1.Verdict
+	(*emptypb.Empty)(nil),           // 28: google.protobuf.Empty
 }
 var file_unmask_v1_evaluation_service_proto_depIdxs = []int32{
 	20, // 0: unmask.v1.CreateEvaluationRequest.evaluation:type_name -> unmask.v1.Evaluation
 	20, // 1: unmask.v1.ListEvaluationsResponse.evaluations:type_name -> unmask.v1.Evaluation
 	21, // 2: unmask.v1.CreateRunRequest.run:type_name -> unmask.v1.Run
-	22, // 3: unmask.v1.GetRunRequest.view:type_name -> unmask.v1.RunView
-	22, // 4: unmask.v1.ListRunsRequest.view:type_name -> unmask.v1.RunView
-	21, // 5: unmask.v1.ListRunsResponse.runs:type_name -> unmask.v1.Run
-	23, // 6: unmask.v1.WatchRunRequest.interval:type_name -> google.protobuf.Duration
-	21, // 7: unmask.v1.WatchRunResponse.run:type_name -> unmask.v1.Run
-	24, // 8: unmask.v1.GetTranscriptRequest.view:type_name -> unmask.v1.TranscriptView
-	24, // 9: unmask.v1.ListTranscriptsRequest.view:type_name -> unmask.v1.TranscriptView
-	25, // 10: unmask.v1.ListTranscriptsResponse.transcripts:type_name -> unmask.v1.Transcript
-	26, // 11: unmask.v1.CreateVerdictRequest.verdict:type_name -> unmask.v1.Verdict
-	26, // 12: unmask.v1.ListVerdictsResponse.verdicts:type_name -> unmask.v1.Verdict
-	0,  // 13: unmask.v1.EvaluationService.CreateEvaluation:input_type -> unmask.v1.CreateEvaluationRequest
-	1,  // 14: unmask.v1.EvaluationService.GetEvaluation:input_type -> unmask.v1.GetEvaluationRequest
-	2,  // 15: unmask.v1.EvaluationService.ListEvaluations:input_type -> unmask.v1.ListEvaluationsRequest
-	4,  // 16: unmask.v1.EvaluationService.DeleteEvaluation:input_type -> unmask.v1.DeleteEvaluationRequest
-	5,  // 17: unmask.v1.EvaluationService.CreateRun:input_type -> unmask.v1.CreateRunRequest
-	6,  // 18: unmask.v1.EvaluationService.GetRun:input_type -> unmask.v1.GetRunRequest
-	7,  // 19: unmask.v1.EvaluationService.ListRuns:input_type -> unmask.v1.ListRunsRequest
-	9,  // 20: unmask.v1.EvaluationService.DeleteRun:input_type -> unmask.v1.DeleteRunRequest
-	10, // 21: unmask.v1.EvaluationService.CancelRun:input_type -> unmask.v1.CancelRunRequest
-	11, // 22: unmask.v1.EvaluationService.WatchRun:input_type -> unmask.v1.WatchRunRequest
-	13, // 23: unmask.v1.EvaluationService.GetTranscript:input_type -> unmask.v1.GetTranscriptRequest
-	14, // 24: unmask.v1.EvaluationService.ListTranscripts:input_type -> unmask.v1.ListTranscriptsRequest
-	16, // 25: unmask.v1.EvaluationService.GetVerdict:input_type -> unmask.v1.GetVerdictRequest
-	17, // 26: unmask.v1.EvaluationService.ListVerdicts:input_type -> unmask.v1.ListVerdictsRequest
-	18, // 27: unmask.v1.EvaluationService.CreateVerdict:input_type -> unmask.v1.CreateVerdictRequest
-	20, // 28: unmask.v1.EvaluationService.CreateEvaluation:output_type -> unmask.v1.Evaluation
-	20, // 29: unmask.v1.EvaluationService.GetEvaluation:output_type -> unmask.v1.Evaluation
-	3,  // 30: unmask.v1.EvaluationService.ListEvaluations:output_type -> unmask.v1.ListEvaluationsResponse
-	27, // 31: unmask.v1.EvaluationService.DeleteEvaluation:output_type -> google.protobuf.Empty
-	21, // 32: unmask.v1.EvaluationService.CreateRun:output_type -> unmask.v1.Run
-	21, // 33: unmask.v1.EvaluationService.GetRun:output_type -> unmask.v1.Run
-	8,  // 34: unmask.v1.EvaluationService.ListRuns:output_type -> unmask.v1.ListRunsResponse
-	27, // 35: unmask.v1.EvaluationService.DeleteRun:output_type -> google.protobuf.Empty
-	21, // 36: unmask.v1.EvaluationService.CancelRun:output_type -> unmask.v1.Run
-	12, // 37: unmask.v1.EvaluationService.WatchRun:output_type -> unmask.v1.WatchRunResponse
-	25, // 38: unmask.v1.EvaluationService.GetTranscript:output_type -> unmask.v1.Transcript
-	15, // 39: unmask.v1.EvaluationService.ListTranscripts:output_type -> unmask.v1.ListTranscriptsResponse
-	26, // 40: unmask.v1.EvaluationService.GetVerdict:output_type -> unmask.v1.Verdict
-	19, // 41: unmask.v1.EvaluationService.ListVerdicts:output_type -> unmask.v1.ListVerdictsResponse
-	26, // 42: unmask.v1.EvaluationService.CreateVerdict:output_type -> unmask.v1.Verdict
-	28, // [28:43] is the sub-list for method output_type
-	13, // [13:28] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	22, // 3: unmask.v1.CreateRunRequest.forecast:type_name -> unmask.v1.ForecastOptions
+	23, // 4: unmask.v1.GetRunRequest.view:type_name -> unmask.v1.RunView
+	23, // 5: unmask.v1.ListRunsRequest.view:type_name -> unmask.v1.RunView
+	21, // 6: unmask.v1.ListRunsResponse.runs:type_name -> unmask.v1.Run
+	24, // 7: unmask.v1.WatchRunRequest.interval:type_name -> google.protobuf.Duration
+	21, // 8: unmask.v1.WatchRunResponse.run:type_name -> unmask.v1.Run
+	25, // 9: unmask.v1.GetTranscriptRequest.view:type_name -> unmask.v1.TranscriptView
+	25, // 10: unmask.v1.ListTranscriptsRequest.view:type_name -> unmask.v1.TranscriptView
+	26, // 11: unmask.v1.ListTranscriptsResponse.transcripts:type_name -> unmask.v1.Transcript
+	27, // 12: unmask.v1.CreateVerdictRequest.verdict:type_name -> unmask.v1.Verdict
+	27, // 13: unmask.v1.ListVerdictsResponse.verdicts:type_name -> unmask.v1.Verdict
+	0,  // 14: unmask.v1.EvaluationService.CreateEvaluation:input_type -> unmask.v1.CreateEvaluationRequest
+	1,  // 15: unmask.v1.EvaluationService.GetEvaluation:input_type -> unmask.v1.GetEvaluationRequest
+	2,  // 16: unmask.v1.EvaluationService.ListEvaluations:input_type -> unmask.v1.ListEvaluationsRequest
+	4,  // 17: unmask.v1.EvaluationService.DeleteEvaluation:input_type -> unmask.v1.DeleteEvaluationRequest
+	5,  // 18: unmask.v1.EvaluationService.CreateRun:input_type -> unmask.v1.CreateRunRequest
+	6,  // 19: unmask.v1.EvaluationService.GetRun:input_type -> unmask.v1.GetRunRequest
+	7,  // 20: unmask.v1.EvaluationService.ListRuns:input_type -> unmask.v1.ListRunsRequest
+	9,  // 21: unmask.v1.EvaluationService.DeleteRun:input_type -> unmask.v1.DeleteRunRequest
+	10, // 22: unmask.v1.EvaluationService.CancelRun:input_type -> unmask.v1.CancelRunRequest
+	11, // 23: unmask.v1.EvaluationService.WatchRun:input_type -> unmask.v1.WatchRunRequest
+	13, // 24: unmask.v1.EvaluationService.GetTranscript:input_type -> unmask.v1.GetTranscriptRequest
+	14, // 25: unmask.v1.EvaluationService.ListTranscripts:input_type -> unmask.v1.ListTranscriptsRequest
+	16, // 26: unmask.v1.EvaluationService.GetVerdict:input_type -> unmask.v1.GetVerdictRequest
+	17, // 27: unmask.v1.EvaluationService.ListVerdicts:input_type -> unmask.v1.ListVerdictsRequest
+	18, // 28: unmask.v1.EvaluationService.CreateVerdict:input_type -> unmask.v1.CreateVerdictRequest
+	20, // 29: unmask.v1.EvaluationService.CreateEvaluation:output_type -> unmask.v1.Evaluation
+	20, // 30: unmask.v1.EvaluationService.GetEvaluation:output_type -> unmask.v1.Evaluation
+	3,  // 31: unmask.v1.EvaluationService.ListEvaluations:output_type -> unmask.v1.ListEvaluationsResponse
+	28, // 32: unmask.v1.EvaluationService.DeleteEvaluation:output_type -> google.protobuf.Empty
+	21, // 33: unmask.v1.EvaluationService.CreateRun:output_type -> unmask.v1.Run
+	21, // 34: unmask.v1.EvaluationService.GetRun:output_type -> unmask.v1.Run
+	8,  // 35: unmask.v1.EvaluationService.ListRuns:output_type -> unmask.v1.ListRunsResponse
+	28, // 36: unmask.v1.EvaluationService.DeleteRun:output_type -> google.protobuf.Empty
+	21, // 37: unmask.v1.EvaluationService.CancelRun:output_type -> unmask.v1.Run
+	12, // 38: unmask.v1.EvaluationService.WatchRun:output_type -> unmask.v1.WatchRunResponse
+	26, // 39: unmask.v1.EvaluationService.GetTranscript:output_type -> unmask.v1.Transcript
+	15, // 40: unmask.v1.EvaluationService.ListTranscripts:output_type -> unmask.v1.ListTranscriptsResponse
+	27, // 41: unmask.v1.EvaluationService.GetVerdict:output_type -> unmask.v1.Verdict
+	19, // 42: unmask.v1.EvaluationService.ListVerdicts:output_type -> unmask.v1.ListVerdictsResponse
+	27, // 43: unmask.v1.EvaluationService.CreateVerdict:output_type -> unmask.v1.Verdict
+	29, // [29:44] is the sub-list for method output_type
+	14, // [14:29] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_unmask_v1_evaluation_service_proto_init() }
@@ -1396,6 +1411,7 @@ func file_unmask_v1_evaluation_service_proto_init() {
 		return
 	}
 	file_unmask_v1_evaluation_proto_init()
+	file_unmask_v1_forecast_proto_init()
 	file_unmask_v1_run_proto_init()
 	file_unmask_v1_transcript_proto_init()
 	file_unmask_v1_verdict_proto_init()

@@ -61,9 +61,9 @@ type EvaluationServiceClient interface {
 	// Creates a run and starts it. The answer comes at once; follow the run with
 	// WatchRun.
 	//
-	// Errors: NOT_FOUND when the evaluation does not exist; ALREADY_EXISTS when
-	// the name is taken; INVALID_ARGUMENT when the model does not exist;
-	// RESOURCE_EXHAUSTED when too many runs are in progress.
+	// Errors: NOT_FOUND when the evaluation, or the gate of the forecast, does not
+	// exist; ALREADY_EXISTS when the name is taken; INVALID_ARGUMENT when the model
+	// does not exist; RESOURCE_EXHAUSTED when too many runs are in progress.
 	CreateRun(ctx context.Context, in *CreateRunRequest, opts ...grpc.CallOption) (*Run, error)
 	// Returns a run with its progress so far.
 	//
@@ -311,9 +311,9 @@ type EvaluationServiceServer interface {
 	// Creates a run and starts it. The answer comes at once; follow the run with
 	// WatchRun.
 	//
-	// Errors: NOT_FOUND when the evaluation does not exist; ALREADY_EXISTS when
-	// the name is taken; INVALID_ARGUMENT when the model does not exist;
-	// RESOURCE_EXHAUSTED when too many runs are in progress.
+	// Errors: NOT_FOUND when the evaluation, or the gate of the forecast, does not
+	// exist; ALREADY_EXISTS when the name is taken; INVALID_ARGUMENT when the model
+	// does not exist; RESOURCE_EXHAUSTED when too many runs are in progress.
 	CreateRun(context.Context, *CreateRunRequest) (*Run, error)
 	// Returns a run with its progress so far.
 	//

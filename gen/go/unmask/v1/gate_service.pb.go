@@ -9,6 +9,7 @@ package unmaskv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	emptypb "google.golang.org/protobuf/types/known/emptypb"
 	reflect "reflect"
 	sync "sync"
@@ -366,6 +367,161 @@ func (x *CheckGateRequest) GetBaseline() string {
 	return ""
 }
 
+// Request of WatchDecision. Exactly one of `name` and `policy` is set.
+type WatchDecisionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Optional. The gate that decides, `gates/{gate}`.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Optional. The policy that decides.
+	Policy *Policy `protobuf:"bytes,2,opt,name=policy,proto3" json:"policy,omitempty"`
+	// Required. The run to wait for and decide on,
+	// `evaluations/{evaluation}/runs/{run}`.
+	Run string `protobuf:"bytes,3,opt,name=run,proto3" json:"run,omitempty"`
+	// Optional. The run that rules with `max_increase` compare with,
+	// `evaluations/{evaluation}/runs/{run}`: a finished one of the same plan.
+	Baseline string `protobuf:"bytes,4,opt,name=baseline,proto3" json:"baseline,omitempty"`
+	// Optional. Least time between two messages, from 0.1 s to 60 s; 1 s by
+	// default. The decision may come so much later than the run's end.
+	Interval      *durationpb.Duration `protobuf:"bytes,15,opt,name=interval,proto3" json:"interval,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchDecisionRequest) Reset() {
+	*x = WatchDecisionRequest{}
+	mi := &file_unmask_v1_gate_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchDecisionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchDecisionRequest) ProtoMessage() {}
+
+func (x *WatchDecisionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_unmask_v1_gate_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchDecisionRequest.ProtoReflect.Descriptor instead.
+func (*WatchDecisionRequest) Descriptor() ([]byte, []int) {
+	return file_unmask_v1_gate_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *WatchDecisionRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *WatchDecisionRequest) GetPolicy() *Policy {
+	if x != nil {
+		return x.Policy
+	}
+	return nil
+}
+
+func (x *WatchDecisionRequest) GetRun() string {
+	if x != nil {
+		return x.Run
+	}
+	return ""
+}
+
+func (x *WatchDecisionRequest) GetBaseline() string {
+	if x != nil {
+		return x.Baseline
+	}
+	return ""
+}
+
+func (x *WatchDecisionRequest) GetInterval() *durationpb.Duration {
+	if x != nil {
+		return x.Interval
+	}
+	return nil
+}
+
+// A message of WatchDecision.
+type WatchDecisionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The run as it is now, without results.
+	Run *Run `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
+	// NO DECISION: what the numbers of each rule are so far, while the run goes on.
+	// Every outcome is INCONCLUSIVE and every reason RUN_NOT_FINISHED. Samples that
+	// are not finished count as excluded. The bounds are those of one look: who
+	// looks again and again and stops at a moment of their choice is wrong more
+	// often than the confidence says. Empty before the first sample is finished, in
+	// the last message, and where it would cost too much.
+	Preliminary []*RuleDecision `protobuf:"bytes,2,rep,name=preliminary,proto3" json:"preliminary,omitempty"`
+	// The decision, which is kept. Set in the last message alone, where the run's
+	// state is terminal.
+	Decision      *Decision `protobuf:"bytes,3,opt,name=decision,proto3" json:"decision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchDecisionResponse) Reset() {
+	*x = WatchDecisionResponse{}
+	mi := &file_unmask_v1_gate_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchDecisionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchDecisionResponse) ProtoMessage() {}
+
+func (x *WatchDecisionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_unmask_v1_gate_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchDecisionResponse.ProtoReflect.Descriptor instead.
+func (*WatchDecisionResponse) Descriptor() ([]byte, []int) {
+	return file_unmask_v1_gate_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *WatchDecisionResponse) GetRun() *Run {
+	if x != nil {
+		return x.Run
+	}
+	return nil
+}
+
+func (x *WatchDecisionResponse) GetPreliminary() []*RuleDecision {
+	if x != nil {
+		return x.Preliminary
+	}
+	return nil
+}
+
+func (x *WatchDecisionResponse) GetDecision() *Decision {
+	if x != nil {
+		return x.Decision
+	}
+	return nil
+}
+
 // Request of GetDecision.
 type GetDecisionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -378,7 +534,7 @@ type GetDecisionRequest struct {
 
 func (x *GetDecisionRequest) Reset() {
 	*x = GetDecisionRequest{}
-	mi := &file_unmask_v1_gate_service_proto_msgTypes[6]
+	mi := &file_unmask_v1_gate_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -390,7 +546,7 @@ func (x *GetDecisionRequest) String() string {
 func (*GetDecisionRequest) ProtoMessage() {}
 
 func (x *GetDecisionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_gate_service_proto_msgTypes[6]
+	mi := &file_unmask_v1_gate_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -403,7 +559,7 @@ func (x *GetDecisionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDecisionRequest.ProtoReflect.Descriptor instead.
 func (*GetDecisionRequest) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_gate_service_proto_rawDescGZIP(), []int{6}
+	return file_unmask_v1_gate_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetDecisionRequest) GetName() string {
@@ -433,7 +589,7 @@ type ListDecisionsRequest struct {
 
 func (x *ListDecisionsRequest) Reset() {
 	*x = ListDecisionsRequest{}
-	mi := &file_unmask_v1_gate_service_proto_msgTypes[7]
+	mi := &file_unmask_v1_gate_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -445,7 +601,7 @@ func (x *ListDecisionsRequest) String() string {
 func (*ListDecisionsRequest) ProtoMessage() {}
 
 func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_gate_service_proto_msgTypes[7]
+	mi := &file_unmask_v1_gate_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -458,7 +614,7 @@ func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListDecisionsRequest) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_gate_service_proto_rawDescGZIP(), []int{7}
+	return file_unmask_v1_gate_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListDecisionsRequest) GetParent() string {
@@ -502,7 +658,7 @@ type ListDecisionsResponse struct {
 
 func (x *ListDecisionsResponse) Reset() {
 	*x = ListDecisionsResponse{}
-	mi := &file_unmask_v1_gate_service_proto_msgTypes[8]
+	mi := &file_unmask_v1_gate_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -514,7 +670,7 @@ func (x *ListDecisionsResponse) String() string {
 func (*ListDecisionsResponse) ProtoMessage() {}
 
 func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_gate_service_proto_msgTypes[8]
+	mi := &file_unmask_v1_gate_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -527,7 +683,7 @@ func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListDecisionsResponse) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_gate_service_proto_rawDescGZIP(), []int{8}
+	return file_unmask_v1_gate_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListDecisionsResponse) GetDecisions() []*Decision {
@@ -548,7 +704,7 @@ var File_unmask_v1_gate_service_proto protoreflect.FileDescriptor
 
 const file_unmask_v1_gate_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1cunmask/v1/gate_service.proto\x12\tunmask.v1\x1a\x1bgoogle/protobuf/empty.proto\x1a\x18unmask/v1/decision.proto\x1a\x14unmask/v1/gate.proto\"p\n" +
+	"\x1cunmask/v1/gate_service.proto\x12\tunmask.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x18unmask/v1/decision.proto\x1a\x14unmask/v1/gate.proto\x1a\x13unmask/v1/run.proto\"p\n" +
 	"\x11CreateGateRequest\x12#\n" +
 	"\x04gate\x18\x01 \x01(\v2\x0f.unmask.v1.GateR\x04gate\x12\x17\n" +
 	"\agate_id\x18\x02 \x01(\tR\x06gateId\x12\x1d\n" +
@@ -569,7 +725,17 @@ const file_unmask_v1_gate_service_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12)\n" +
 	"\x06policy\x18\x02 \x01(\v2\x11.unmask.v1.PolicyR\x06policy\x12\x10\n" +
 	"\x03run\x18\x03 \x01(\tR\x03run\x12\x1a\n" +
-	"\bbaseline\x18\x04 \x01(\tR\bbaseline\"(\n" +
+	"\bbaseline\x18\x04 \x01(\tR\bbaseline\"\xba\x01\n" +
+	"\x14WatchDecisionRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12)\n" +
+	"\x06policy\x18\x02 \x01(\v2\x11.unmask.v1.PolicyR\x06policy\x12\x10\n" +
+	"\x03run\x18\x03 \x01(\tR\x03run\x12\x1a\n" +
+	"\bbaseline\x18\x04 \x01(\tR\bbaseline\x125\n" +
+	"\binterval\x18\x0f \x01(\v2\x19.google.protobuf.DurationR\binterval\"\xa5\x01\n" +
+	"\x15WatchDecisionResponse\x12 \n" +
+	"\x03run\x18\x01 \x01(\v2\x0e.unmask.v1.RunR\x03run\x129\n" +
+	"\vpreliminary\x18\x02 \x03(\v2\x17.unmask.v1.RuleDecisionR\vpreliminary\x12/\n" +
+	"\bdecision\x18\x03 \x01(\v2\x13.unmask.v1.DecisionR\bdecision\"(\n" +
 	"\x12GetDecisionRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"|\n" +
 	"\x14ListDecisionsRequest\x12\x16\n" +
@@ -580,7 +746,7 @@ const file_unmask_v1_gate_service_proto_rawDesc = "" +
 	"\x03run\x18\x04 \x01(\tR\x03run\"r\n" +
 	"\x15ListDecisionsResponse\x121\n" +
 	"\tdecisions\x18\x01 \x03(\v2\x13.unmask.v1.DecisionR\tdecisions\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xe3\x03\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xb9\x04\n" +
 	"\vGateService\x12;\n" +
 	"\n" +
 	"CreateGate\x12\x1c.unmask.v1.CreateGateRequest\x1a\x0f.unmask.v1.Gate\x125\n" +
@@ -588,7 +754,8 @@ const file_unmask_v1_gate_service_proto_rawDesc = "" +
 	"\tListGates\x12\x1b.unmask.v1.ListGatesRequest\x1a\x1c.unmask.v1.ListGatesResponse\x12B\n" +
 	"\n" +
 	"DeleteGate\x12\x1c.unmask.v1.DeleteGateRequest\x1a\x16.google.protobuf.Empty\x12=\n" +
-	"\tCheckGate\x12\x1b.unmask.v1.CheckGateRequest\x1a\x13.unmask.v1.Decision\x12A\n" +
+	"\tCheckGate\x12\x1b.unmask.v1.CheckGateRequest\x1a\x13.unmask.v1.Decision\x12T\n" +
+	"\rWatchDecision\x12\x1f.unmask.v1.WatchDecisionRequest\x1a .unmask.v1.WatchDecisionResponse0\x01\x12A\n" +
 	"\vGetDecision\x12\x1d.unmask.v1.GetDecisionRequest\x1a\x13.unmask.v1.Decision\x12R\n" +
 	"\rListDecisions\x12\x1f.unmask.v1.ListDecisionsRequest\x1a .unmask.v1.ListDecisionsResponseB\x9f\x01\n" +
 	"\rcom.unmask.v1B\x10GateServiceProtoP\x01Z7github.com/unmask-eval/unmask/gen/go/unmask/v1;unmaskv1\xa2\x02\x03UXX\xaa\x02\tUnmask.V1\xca\x02\tUnmask\\V1\xe2\x02\x15Unmask\\V1\\GPBMetadata\xea\x02\n" +
@@ -606,7 +773,7 @@ func file_unmask_v1_gate_service_proto_rawDescGZIP() []byte {
 	return file_unmask_v1_gate_service_proto_rawDescData
 }
 
-var file_unmask_v1_gate_service_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_unmask_v1_gate_service_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_unmask_v1_gate_service_proto_goTypes = []any{
 	(*CreateGateRequest)(nil),     // 0: unmask.v1.CreateGateRequest
 	(*GetGateRequest)(nil),        // 1: unmask.v1.GetGateRequest
@@ -614,38 +781,50 @@ var file_unmask_v1_gate_service_proto_goTypes = []any{
 	(*ListGatesResponse)(nil),     // 3: unmask.v1.ListGatesResponse
 	(*DeleteGateRequest)(nil),     // 4: unmask.v1.DeleteGateRequest
 	(*CheckGateRequest)(nil),      // 5: unmask.v1.CheckGateRequest
-	(*GetDecisionRequest)(nil),    // 6: unmask.v1.GetDecisionRequest
-	(*ListDecisionsRequest)(nil),  // 7: unmask.v1.ListDecisionsRequest
-	(*ListDecisionsResponse)(nil), // 8: unmask.v1.ListDecisionsResponse
-	(*Gate)(nil),                  // 9: unmask.v1.Gate
-	(*Policy)(nil),                // 10: unmask.v1.Policy
-	(*Decision)(nil),              // 11: unmask.v1.Decision
-	(*emptypb.Empty)(nil),         // 12: google.protobuf.Empty
+	(*WatchDecisionRequest)(nil),  // 6: unmask.v1.WatchDecisionRequest
+	(*WatchDecisionResponse)(nil), // 7: unmask.v1.WatchDecisionResponse
+	(*GetDecisionRequest)(nil),    // 8: unmask.v1.GetDecisionRequest
+	(*ListDecisionsRequest)(nil),  // 9: unmask.v1.ListDecisionsRequest
+	(*ListDecisionsResponse)(nil), // 10: unmask.v1.ListDecisionsResponse
+	(*Gate)(nil),                  // 11: unmask.v1.Gate
+	(*Policy)(nil),                // 12: unmask.v1.Policy
+	(*durationpb.Duration)(nil),   // 13: google.protobuf.Duration
+	(*Run)(nil),                   // 14: unmask.v1.Run
+	(*RuleDecision)(nil),          // 15: unmask.v1.RuleDecision
+	(*Decision)(nil),              // 16: unmask.v1.Decision
+	(*emptypb.Empty)(nil),         // 17: google.protobuf.Empty
 }
 var file_unmask_v1_gate_service_proto_depIdxs = []int32{
-	9,  // 0: unmask.v1.CreateGateRequest.gate:type_name -> unmask.v1.Gate
-	9,  // 1: unmask.v1.ListGatesResponse.gates:type_name -> unmask.v1.Gate
-	10, // 2: unmask.v1.CheckGateRequest.policy:type_name -> unmask.v1.Policy
-	11, // 3: unmask.v1.ListDecisionsResponse.decisions:type_name -> unmask.v1.Decision
-	0,  // 4: unmask.v1.GateService.CreateGate:input_type -> unmask.v1.CreateGateRequest
-	1,  // 5: unmask.v1.GateService.GetGate:input_type -> unmask.v1.GetGateRequest
-	2,  // 6: unmask.v1.GateService.ListGates:input_type -> unmask.v1.ListGatesRequest
-	4,  // 7: unmask.v1.GateService.DeleteGate:input_type -> unmask.v1.DeleteGateRequest
-	5,  // 8: unmask.v1.GateService.CheckGate:input_type -> unmask.v1.CheckGateRequest
-	6,  // 9: unmask.v1.GateService.GetDecision:input_type -> unmask.v1.GetDecisionRequest
-	7,  // 10: unmask.v1.GateService.ListDecisions:input_type -> unmask.v1.ListDecisionsRequest
-	9,  // 11: unmask.v1.GateService.CreateGate:output_type -> unmask.v1.Gate
-	9,  // 12: unmask.v1.GateService.GetGate:output_type -> unmask.v1.Gate
-	3,  // 13: unmask.v1.GateService.ListGates:output_type -> unmask.v1.ListGatesResponse
-	12, // 14: unmask.v1.GateService.DeleteGate:output_type -> google.protobuf.Empty
-	11, // 15: unmask.v1.GateService.CheckGate:output_type -> unmask.v1.Decision
-	11, // 16: unmask.v1.GateService.GetDecision:output_type -> unmask.v1.Decision
-	8,  // 17: unmask.v1.GateService.ListDecisions:output_type -> unmask.v1.ListDecisionsResponse
-	11, // [11:18] is the sub-list for method output_type
-	4,  // [4:11] is the sub-list for method input_type
-	4,  // [4:4] is the sub-list for extension type_name
-	4,  // [4:4] is the sub-list for extension extendee
-	0,  // [0:4] is the sub-list for field type_name
+	11, // 0: unmask.v1.CreateGateRequest.gate:type_name -> unmask.v1.Gate
+	11, // 1: unmask.v1.ListGatesResponse.gates:type_name -> unmask.v1.Gate
+	12, // 2: unmask.v1.CheckGateRequest.policy:type_name -> unmask.v1.Policy
+	12, // 3: unmask.v1.WatchDecisionRequest.policy:type_name -> unmask.v1.Policy
+	13, // 4: unmask.v1.WatchDecisionRequest.interval:type_name -> google.protobuf.Duration
+	14, // 5: unmask.v1.WatchDecisionResponse.run:type_name -> unmask.v1.Run
+	15, // 6: unmask.v1.WatchDecisionResponse.preliminary:type_name -> unmask.v1.RuleDecision
+	16, // 7: unmask.v1.WatchDecisionResponse.decision:type_name -> unmask.v1.Decision
+	16, // 8: unmask.v1.ListDecisionsResponse.decisions:type_name -> unmask.v1.Decision
+	0,  // 9: unmask.v1.GateService.CreateGate:input_type -> unmask.v1.CreateGateRequest
+	1,  // 10: unmask.v1.GateService.GetGate:input_type -> unmask.v1.GetGateRequest
+	2,  // 11: unmask.v1.GateService.ListGates:input_type -> unmask.v1.ListGatesRequest
+	4,  // 12: unmask.v1.GateService.DeleteGate:input_type -> unmask.v1.DeleteGateRequest
+	5,  // 13: unmask.v1.GateService.CheckGate:input_type -> unmask.v1.CheckGateRequest
+	6,  // 14: unmask.v1.GateService.WatchDecision:input_type -> unmask.v1.WatchDecisionRequest
+	8,  // 15: unmask.v1.GateService.GetDecision:input_type -> unmask.v1.GetDecisionRequest
+	9,  // 16: unmask.v1.GateService.ListDecisions:input_type -> unmask.v1.ListDecisionsRequest
+	11, // 17: unmask.v1.GateService.CreateGate:output_type -> unmask.v1.Gate
+	11, // 18: unmask.v1.GateService.GetGate:output_type -> unmask.v1.Gate
+	3,  // 19: unmask.v1.GateService.ListGates:output_type -> unmask.v1.ListGatesResponse
+	17, // 20: unmask.v1.GateService.DeleteGate:output_type -> google.protobuf.Empty
+	16, // 21: unmask.v1.GateService.CheckGate:output_type -> unmask.v1.Decision
+	7,  // 22: unmask.v1.GateService.WatchDecision:output_type -> unmask.v1.WatchDecisionResponse
+	16, // 23: unmask.v1.GateService.GetDecision:output_type -> unmask.v1.Decision
+	10, // 24: unmask.v1.GateService.ListDecisions:output_type -> unmask.v1.ListDecisionsResponse
+	17, // [17:25] is the sub-list for method output_type
+	9,  // [9:17] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_unmask_v1_gate_service_proto_init() }
@@ -655,13 +834,14 @@ func file_unmask_v1_gate_service_proto_init() {
 	}
 	file_unmask_v1_decision_proto_init()
 	file_unmask_v1_gate_proto_init()
+	file_unmask_v1_run_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_unmask_v1_gate_service_proto_rawDesc), len(file_unmask_v1_gate_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

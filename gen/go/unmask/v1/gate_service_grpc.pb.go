@@ -25,6 +25,7 @@ const (
 	GateService_ListGates_FullMethodName     = "/unmask.v1.GateService/ListGates"
 	GateService_DeleteGate_FullMethodName    = "/unmask.v1.GateService/DeleteGate"
 	GateService_CheckGate_FullMethodName     = "/unmask.v1.GateService/CheckGate"
+	GateService_WatchDecision_FullMethodName = "/unmask.v1.GateService/WatchDecision"
 	GateService_GetDecision_FullMethodName   = "/unmask.v1.GateService/GetDecision"
 	GateService_ListDecisions_FullMethodName = "/unmask.v1.GateService/ListDecisions"
 )
@@ -55,6 +56,19 @@ type GateServiceClient interface {
 	//
 	// Errors: NOT_FOUND when the gate or the run does not exist.
 	CheckGate(ctx context.Context, in *CheckGateRequest, opts ...grpc.CallOption) (*Decision, error)
+	// Waits until a run has ended, decides it as CheckGate does, keeps the decision,
+	// sends it and ends. Until then it sends the run's progress at once and whenever
+	// it has changed, with a preliminary view of the rules that is no decision. A run
+	// that has ended already is decided at once. It waits as long as the caller
+	// does, also for a run that nobody carries out.
+	//
+	// A caller that goes away before the run has ended leaves nothing behind. A slow
+	// reader misses steps in between and never the decision.
+	//
+	// Errors: NOT_FOUND when the gate or the run does not exist, or is deleted
+	// meanwhile; UNAVAILABLE when the server shuts down first. Call again then:
+	// nothing was decided.
+	WatchDecision(ctx context.Context, in *WatchDecisionRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchDecisionResponse], error)
 	// Returns a decision.
 	//
 	// Errors: NOT_FOUND.
@@ -122,6 +136,25 @@ func (c *gateServiceClient) CheckGate(ctx context.Context, in *CheckGateRequest,
 	return out, nil
 }
 
+func (c *gateServiceClient) WatchDecision(ctx context.Context, in *WatchDecisionRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchDecisionResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &GateService_ServiceDesc.Streams[0], GateService_WatchDecision_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchDecisionRequest, WatchDecisionResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type GateService_WatchDecisionClient = grpc.ServerStreamingClient[WatchDecisionResponse]
+
 func (c *gateServiceClient) GetDecision(ctx context.Context, in *GetDecisionRequest, opts ...grpc.CallOption) (*Decision, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Decision)
@@ -168,6 +201,19 @@ type GateServiceServer interface {
 	//
 	// Errors: NOT_FOUND when the gate or the run does not exist.
 	CheckGate(context.Context, *CheckGateRequest) (*Decision, error)
+	// Waits until a run has ended, decides it as CheckGate does, keeps the decision,
+	// sends it and ends. Until then it sends the run's progress at once and whenever
+	// it has changed, with a preliminary view of the rules that is no decision. A run
+	// that has ended already is decided at once. It waits as long as the caller
+	// does, also for a run that nobody carries out.
+	//
+	// A caller that goes away before the run has ended leaves nothing behind. A slow
+	// reader misses steps in between and never the decision.
+	//
+	// Errors: NOT_FOUND when the gate or the run does not exist, or is deleted
+	// meanwhile; UNAVAILABLE when the server shuts down first. Call again then:
+	// nothing was decided.
+	WatchDecision(*WatchDecisionRequest, grpc.ServerStreamingServer[WatchDecisionResponse]) error
 	// Returns a decision.
 	//
 	// Errors: NOT_FOUND.
@@ -199,6 +245,9 @@ func (UnimplementedGateServiceServer) DeleteGate(context.Context, *DeleteGateReq
 }
 func (UnimplementedGateServiceServer) CheckGate(context.Context, *CheckGateRequest) (*Decision, error) {
 	return nil, status.Error(codes.Unimplemented, "method CheckGate not implemented")
+}
+func (UnimplementedGateServiceServer) WatchDecision(*WatchDecisionRequest, grpc.ServerStreamingServer[WatchDecisionResponse]) error {
+	return status.Error(codes.Unimplemented, "method WatchDecision not implemented")
 }
 func (UnimplementedGateServiceServer) GetDecision(context.Context, *GetDecisionRequest) (*Decision, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetDecision not implemented")
@@ -317,6 +366,17 @@ func _GateService_CheckGate_Handler(srv interface{}, ctx context.Context, dec fu
 	return interceptor(ctx, in, info, handler)
 }
 
+func _GateService_WatchDecision_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchDecisionRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(GateServiceServer).WatchDecision(m, &grpc.GenericServerStream[WatchDecisionRequest, WatchDecisionResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type GateService_WatchDecisionServer = grpc.ServerStreamingServer[WatchDecisionResponse]
+
 func _GateService_GetDecision_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetDecisionRequest)
 	if err := dec(in); err != nil {
@@ -389,6 +449,12 @@ var GateService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _GateService_ListDecisions_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "WatchDecision",
+			Handler:       _GateService_WatchDecision_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "unmask/v1/gate_service.proto",
 }

@@ -478,7 +478,15 @@ type RunForecast struct {
 	Queries int32 `protobuf:"varint,2,opt,name=queries,proto3" json:"queries,omitempty"`
 	// A sentence for each doubt about what the plan can show, such as too few
 	// queries for a gate to pass. Empty when there is none.
-	Advice        []string `protobuf:"bytes,3,rep,name=advice,proto3" json:"advice,omitempty"`
+	Advice []string `protobuf:"bytes,3,rep,name=advice,proto3" json:"advice,omitempty"`
+	// What the forecast supposes, with the defaults filled in. Unset, like
+	// `scenarios`, in the answer to a request that starts a run and asks for no
+	// forecast.
+	Options *ForecastOptions `protobuf:"bytes,4,opt,name=options,proto3" json:"options,omitempty"`
+	// What each scenario of the plan can show, in the plan's order.
+	Scenarios []*ScenarioForecast `protobuf:"bytes,5,rep,name=scenarios,proto3" json:"scenarios,omitempty"`
+	// What the whole run takes.
+	Usage         *ExpectedUsage `protobuf:"bytes,6,opt,name=usage,proto3" json:"usage,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -534,11 +542,32 @@ func (x *RunForecast) GetAdvice() []string {
 	return nil
 }
 
+func (x *RunForecast) GetOptions() *ForecastOptions {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
+func (x *RunForecast) GetScenarios() []*ScenarioForecast {
+	if x != nil {
+		return x.Scenarios
+	}
+	return nil
+}
+
+func (x *RunForecast) GetUsage() *ExpectedUsage {
+	if x != nil {
+		return x.Usage
+	}
+	return nil
+}
+
 var File_unmask_v1_run_proto protoreflect.FileDescriptor
 
 const file_unmask_v1_run_proto_rawDesc = "" +
 	"\n" +
-	"\x13unmask/v1/run.proto\x12\tunmask.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17unmask/v1/results.proto\x1a\x15unmask/v1/usage.proto\"\xd4\x04\n" +
+	"\x13unmask/v1/run.proto\x12\tunmask.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18unmask/v1/forecast.proto\x1a\x17unmask/v1/results.proto\x1a\x15unmask/v1/usage.proto\"\xd4\x04\n" +
 	"\x03Run\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x125\n" +
@@ -573,11 +602,14 @@ const file_unmask_v1_run_proto_rawDesc = "" +
 	"\bProgress\x12\x18\n" +
 	"\aplanned\x18\x01 \x01(\x05R\aplanned\x12\x1a\n" +
 	"\bfinished\x18\x02 \x01(\x05R\bfinished\x12\x16\n" +
-	"\x06errors\x18\x03 \x01(\x05R\x06errors\"h\n" +
+	"\x06errors\x18\x03 \x01(\x05R\x06errors\"\x89\x02\n" +
 	"\vRunForecast\x12'\n" +
 	"\x0fplanned_samples\x18\x01 \x01(\x05R\x0eplannedSamples\x12\x18\n" +
 	"\aqueries\x18\x02 \x01(\x05R\aqueries\x12\x16\n" +
-	"\x06advice\x18\x03 \x03(\tR\x06advice*\xb5\x01\n" +
+	"\x06advice\x18\x03 \x03(\tR\x06advice\x124\n" +
+	"\aoptions\x18\x04 \x01(\v2\x1a.unmask.v1.ForecastOptionsR\aoptions\x129\n" +
+	"\tscenarios\x18\x05 \x03(\v2\x1b.unmask.v1.ScenarioForecastR\tscenarios\x12.\n" +
+	"\x05usage\x18\x06 \x01(\v2\x18.unmask.v1.ExpectedUsageR\x05usage*\xb5\x01\n" +
 	"\bRunState\x12\x19\n" +
 	"\x15RUN_STATE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11RUN_STATE_PENDING\x10\x01\x12\x15\n" +
@@ -618,6 +650,9 @@ var file_unmask_v1_run_proto_goTypes = []any{
 	(*Usage)(nil),                 // 7: unmask.v1.Usage
 	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
 	(*Results)(nil),               // 9: unmask.v1.Results
+	(*ForecastOptions)(nil),       // 10: unmask.v1.ForecastOptions
+	(*ScenarioForecast)(nil),      // 11: unmask.v1.ScenarioForecast
+	(*ExpectedUsage)(nil),         // 12: unmask.v1.ExpectedUsage
 }
 var file_unmask_v1_run_proto_depIdxs = []int32{
 	3,  // 0: unmask.v1.Run.checkpoint:type_name -> unmask.v1.Checkpoint
@@ -630,11 +665,14 @@ var file_unmask_v1_run_proto_depIdxs = []int32{
 	9,  // 7: unmask.v1.Run.results:type_name -> unmask.v1.Results
 	5,  // 8: unmask.v1.Run.forecast:type_name -> unmask.v1.RunForecast
 	6,  // 9: unmask.v1.Checkpoint.labels:type_name -> unmask.v1.Checkpoint.LabelsEntry
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	10, // 10: unmask.v1.RunForecast.options:type_name -> unmask.v1.ForecastOptions
+	11, // 11: unmask.v1.RunForecast.scenarios:type_name -> unmask.v1.ScenarioForecast
+	12, // 12: unmask.v1.RunForecast.usage:type_name -> unmask.v1.ExpectedUsage
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_unmask_v1_run_proto_init() }
@@ -642,6 +680,7 @@ func file_unmask_v1_run_proto_init() {
 	if File_unmask_v1_run_proto != nil {
 		return
 	}
+	file_unmask_v1_forecast_proto_init()
 	file_unmask_v1_results_proto_init()
 	file_unmask_v1_usage_proto_init()
 	type x struct{}
