@@ -23,11 +23,12 @@ type Trend struct {
 	Slope, SlopeSE, SlopeT         *float64
 	SlopePTwoSided, SlopePIncrease *float64
 	SlopeCI                        *Interval
-	// SlopeP is the two-sided p-value of "no slope" that is defined whenever
-	// there are two queries: SlopePTwoSided, raised to 2^(1-Queries) where it is
-	// smaller. A sign-flip test of that many queries cannot say more, and the t
-	// test claims more where the slopes hardly differ. Without any variation it
-	// is that floor, or 1 where nothing moved.
+	// SlopeP is the two-sided p-value of "no change" for decisions, defined
+	// whenever there are two queries: the largest of SlopePTwoSided, which holds
+	// under any correlation of checkpoints but trusts the normal distribution; of
+	// a test that reorders checkpoints within queries, which needs no
+	// distribution but takes the order as all that could differ; and of
+	// 2^(1-Queries), the least that the signs of that many slopes can say.
 	SlopeP *float64
 	// CochranArmitageZ treats samples as independent and is for reference only.
 	CochranArmitageZ *float64
@@ -143,10 +144,14 @@ func (out *Trend) slopes(x []float64, means [][]float64, alpha float64) {
 	for _, v := range x {
 		spread += (v - centre) * (v - centre)
 	}
+	weights := make([]float64, len(x))
+	for j, v := range x {
+		weights[j] = (v - centre) / spread
+	}
 	slopes := make([]float64, len(means))
 	for i, m := range means {
-		for j, v := range x {
-			slopes[i] += (v - centre) * m[j] / spread
+		for j, w := range weights {
+			slopes[i] += w * m[j]
 		}
 	}
 	mean, variance := meanVariance(slopes)
@@ -158,13 +163,12 @@ func (out *Trend) slopes(x []float64, means [][]float64, alpha float64) {
 	se := math.Sqrt(variance / n)
 	half := studentQuantile(alpha/2, n-1) * se
 	out.SlopeSE, out.SlopeCI = &se, &Interval{Lo: mean - half, Hi: mean + half}
+	out.SlopeP = some(math.Max(permutationP(weights, means), math.Pow(2, 1-n)))
 	// Slopes have the unit of 1/x, so "no variance" is judged in units of the
 	// rate.
-	least := math.Pow(2, 1-n)
 	if variance*spread < zeroVariance {
-		out.SlopeP = some(1.0)
-		if mean*mean*spread >= zeroVariance {
-			out.SlopeP = &least
+		if mean*mean*spread < zeroVariance {
+			out.SlopeP = some(1.0)
 		}
 		return
 	}
@@ -172,7 +176,7 @@ func (out *Trend) slopes(x []float64, means [][]float64, alpha float64) {
 	out.SlopeT = &t
 	out.SlopePTwoSided = some(2 * studentTail(math.Abs(t), n-1))
 	out.SlopePIncrease = some(studentTail(t, n-1))
-	out.SlopeP = some(math.Max(*out.SlopePTwoSided, least))
+	out.SlopeP = some(math.Max(*out.SlopeP, *out.SlopePTwoSided))
 }
 
 // isotonic pools adjacent violators with equal weights (Barlow et al. 1972).

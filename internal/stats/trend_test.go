@@ -137,6 +137,68 @@ func TestTheTTestClaimsNoMoreThanSignsCan(t *testing.T) {
 	require.InDelta(t, math.Pow(2, -4), *est.SlopeP, 1e-12)
 }
 
+// The moments of the permutation distribution are exact: they are compared with
+// all orders of two queries' values.
+func TestPermutationMomentsEqualEnumeration(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		weights := []float64{-0.5, -0.25, -0.05, 0.8}
+		values := make([]float64, len(weights))
+		for j := range values {
+			values[j] = float64(rapid.IntRange(0, 5).Draw(t, "value"))
+		}
+		var sums []float64
+		var permute func(k int)
+		permute = func(k int) {
+			if k == len(values) {
+				var s float64
+				for j, w := range weights {
+					s += w * values[j]
+				}
+				sums = append(sums, s)
+				return
+			}
+			for i := k; i < len(values); i++ {
+				values[k], values[i] = values[i], values[k]
+				permute(k + 1)
+				values[k], values[i] = values[i], values[k]
+			}
+		}
+		observed := [][]float64{append([]float64(nil), values...)}
+		permute(0)
+		var variance, third, s float64
+		for _, v := range sums {
+			variance += v * v / float64(len(sums))
+			third += v * v * v / float64(len(sums))
+		}
+		for j, w := range weights {
+			s += w * observed[0][j]
+		}
+		p := permutationP(weights, observed)
+		if variance < 1e-9 {
+			require.Equal(t, 1.0, p)
+			return
+		}
+		sd := math.Sqrt(variance)
+		z, skew := s/sd, third/(sd*sd*sd)
+		require.InDelta(t, math.Min(1, 2*math.Min(pearsonTail(z, skew), pearsonTail(-z, -skew))), p, 1e-9)
+	})
+}
+
+func TestPearsonTailIsADistribution(t *testing.T) {
+	for _, skew := range []float64{-2, -0.5, -1.1e-3, -1e-4, 0, 1e-4, 1.1e-3, 0.5, 2} {
+		last := 1.0
+		for z := -8.0; z <= 8; z += 0.25 {
+			p := pearsonTail(z, skew)
+			require.LessOrEqual(t, p, last+1e-12)
+			require.GreaterOrEqual(t, p, 0.0)
+			require.InDelta(t, 1, p+pearsonTail(-z, -skew), 1e-9, "the other tail mirrors it")
+			last = p
+		}
+	}
+	require.InDelta(t, math.Exp(-3), pearsonTail(2, 2), 1e-12, "skewness 2 is the exponential distribution")
+	require.InDelta(t, pearsonTail(2, 1e-4), pearsonTail(2, 1.1e-3), 1e-4)
+}
+
 func TestAFallIsFoundFromTheFirstCheckpoint(t *testing.T) {
 	random := rand.New(rand.NewPCG(4, 9))
 	rows := make([][]int, 80)
