@@ -9,6 +9,7 @@ import (
 	"github.com/unmask-eval/unmask/internal/model"
 	"github.com/unmask-eval/unmask/internal/run"
 	"github.com/unmask-eval/unmask/internal/scenario"
+	"github.com/unmask-eval/unmask/internal/series"
 	"github.com/unmask-eval/unmask/internal/transcript"
 )
 
@@ -57,5 +58,9 @@ var (
 	evidenceParts    = enum[grading.EvidencePart, unmaskv1.EvidencePart]{"EVIDENCE_PART_", unmaskv1.EvidencePart_value, unmaskv1.EvidencePart_name, true}
 	metrics          = enum[gate.Metric, unmaskv1.Metric]{"METRIC_", unmaskv1.Metric_value, unmaskv1.Metric_name, true}
 	outcomes         = enum[gate.Outcome, unmaskv1.Outcome]{"OUTCOME_", unmaskv1.Outcome_value, unmaskv1.Outcome_name, false}
+	seriesAxes       = enum[series.Axis, unmaskv1.SeriesAxis]{"SERIES_AXIS_", unmaskv1.SeriesAxis_value, unmaskv1.SeriesAxis_name, false}
+	seriesMetrics    = enum[series.Metric, unmaskv1.SeriesMetric]{"SERIES_METRIC_", unmaskv1.SeriesMetric_value, unmaskv1.SeriesMetric_name, false}
+	seriesCodes      = enum[series.Code, unmaskv1.SeriesFindingCode]{"SERIES_FINDING_CODE_", unmaskv1.SeriesFindingCode_value, unmaskv1.SeriesFindingCode_name, false}
+	leftOutReasons   = enum[run.LeftOutReason, unmaskv1.LeftOutReason]{"LEFT_OUT_REASON_", unmaskv1.LeftOutReason_value, unmaskv1.LeftOutReason_name, false}
 	ruleReasons      = enum[gate.Reason, unmaskv1.RuleReason]{"RULE_REASON_", unmaskv1.RuleReason_value, unmaskv1.RuleReason_name, false}
 )

@@ -1128,11 +1128,143 @@ func (x *ListVerdictsResponse) GetNextPageToken() string {
 	return ""
 }
 
+// Request of GetSeries.
+type GetSeriesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. `evaluations/{evaluation}`.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Optional. Only the series of this training run, as the runs' checkpoints
+	// name it; at most 256 characters. All by default.
+	TrainingRun string `protobuf:"bytes,2,opt,name=training_run,json=trainingRun,proto3" json:"training_run,omitempty"`
+	// Optional. What the checkpoints are laid out along; INDEX by default. Choose
+	// it before looking.
+	XAxis SeriesAxis `protobuf:"varint,3,opt,name=x_axis,json=xAxis,proto3,enum=unmask.v1.SeriesAxis" json:"x_axis,omitempty"`
+	// Optional. The false-alarm rate of the findings, greater than 0 and at most
+	// 0.5; 0.05 by default.
+	FalseAlarmRate *float64 `protobuf:"fixed64,4,opt,name=false_alarm_rate,json=falseAlarmRate,proto3,oneof" json:"false_alarm_rate,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *GetSeriesRequest) Reset() {
+	*x = GetSeriesRequest{}
+	mi := &file_unmask_v1_evaluation_service_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSeriesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSeriesRequest) ProtoMessage() {}
+
+func (x *GetSeriesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_unmask_v1_evaluation_service_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSeriesRequest.ProtoReflect.Descriptor instead.
+func (*GetSeriesRequest) Descriptor() ([]byte, []int) {
+	return file_unmask_v1_evaluation_service_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *GetSeriesRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *GetSeriesRequest) GetTrainingRun() string {
+	if x != nil {
+		return x.TrainingRun
+	}
+	return ""
+}
+
+func (x *GetSeriesRequest) GetXAxis() SeriesAxis {
+	if x != nil {
+		return x.XAxis
+	}
+	return SeriesAxis_SERIES_AXIS_UNSPECIFIED
+}
+
+func (x *GetSeriesRequest) GetFalseAlarmRate() float64 {
+	if x != nil && x.FalseAlarmRate != nil {
+		return *x.FalseAlarmRate
+	}
+	return 0
+}
+
+// Request of CompareRuns.
+type CompareRunsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The candidate, `evaluations/{evaluation}/runs/{run}`.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Required. The baseline, `evaluations/{evaluation}/runs/{run}`. It may be of
+	// another evaluation if that has the same plan.
+	Baseline      string `protobuf:"bytes,2,opt,name=baseline,proto3" json:"baseline,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CompareRunsRequest) Reset() {
+	*x = CompareRunsRequest{}
+	mi := &file_unmask_v1_evaluation_service_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CompareRunsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CompareRunsRequest) ProtoMessage() {}
+
+func (x *CompareRunsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_unmask_v1_evaluation_service_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CompareRunsRequest.ProtoReflect.Descriptor instead.
+func (*CompareRunsRequest) Descriptor() ([]byte, []int) {
+	return file_unmask_v1_evaluation_service_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *CompareRunsRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *CompareRunsRequest) GetBaseline() string {
+	if x != nil {
+		return x.Baseline
+	}
+	return ""
+}
+
 var File_unmask_v1_evaluation_service_proto protoreflect.FileDescriptor
 
 const file_unmask_v1_evaluation_service_proto_rawDesc = "" +
 	"\n" +
-	"\"unmask/v1/evaluation_service.proto\x12\tunmask.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1aunmask/v1/evaluation.proto\x1a\x13unmask/v1/run.proto\x1a\x1aunmask/v1/transcript.proto\x1a\x17unmask/v1/verdict.proto\"\x94\x01\n" +
+	"\"unmask/v1/evaluation_service.proto\x12\tunmask.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1aunmask/v1/comparison.proto\x1a\x1aunmask/v1/evaluation.proto\x1a\x13unmask/v1/run.proto\x1a\x16unmask/v1/series.proto\x1a\x1aunmask/v1/transcript.proto\x1a\x17unmask/v1/verdict.proto\"\x94\x01\n" +
 	"\x17CreateEvaluationRequest\x125\n" +
 	"\n" +
 	"evaluation\x18\x01 \x01(\v2\x15.unmask.v1.EvaluationR\n" +
@@ -1201,7 +1333,16 @@ const file_unmask_v1_evaluation_service_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\"n\n" +
 	"\x14ListVerdictsResponse\x12.\n" +
 	"\bverdicts\x18\x01 \x03(\v2\x12.unmask.v1.VerdictR\bverdicts\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xff\a\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xbb\x01\n" +
+	"\x10GetSeriesRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12!\n" +
+	"\ftraining_run\x18\x02 \x01(\tR\vtrainingRun\x12,\n" +
+	"\x06x_axis\x18\x03 \x01(\x0e2\x15.unmask.v1.SeriesAxisR\x05xAxis\x12-\n" +
+	"\x10false_alarm_rate\x18\x04 \x01(\x01H\x00R\x0efalseAlarmRate\x88\x01\x01B\x13\n" +
+	"\x11_false_alarm_rate\"D\n" +
+	"\x12CompareRunsRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\bbaseline\x18\x02 \x01(\tR\bbaseline2\x84\t\n" +
 	"\x11EvaluationService\x12M\n" +
 	"\x10CreateEvaluation\x12\".unmask.v1.CreateEvaluationRequest\x1a\x15.unmask.v1.Evaluation\x12G\n" +
 	"\rGetEvaluation\x12\x1f.unmask.v1.GetEvaluationRequest\x1a\x15.unmask.v1.Evaluation\x12X\n" +
@@ -1217,7 +1358,9 @@ const file_unmask_v1_evaluation_service_proto_rawDesc = "" +
 	"\x0fListTranscripts\x12!.unmask.v1.ListTranscriptsRequest\x1a\".unmask.v1.ListTranscriptsResponse\x12>\n" +
 	"\n" +
 	"GetVerdict\x12\x1c.unmask.v1.GetVerdictRequest\x1a\x12.unmask.v1.Verdict\x12O\n" +
-	"\fListVerdicts\x12\x1e.unmask.v1.ListVerdictsRequest\x1a\x1f.unmask.v1.ListVerdictsResponseB\xa5\x01\n" +
+	"\fListVerdicts\x12\x1e.unmask.v1.ListVerdictsRequest\x1a\x1f.unmask.v1.ListVerdictsResponse\x12;\n" +
+	"\tGetSeries\x12\x1b.unmask.v1.GetSeriesRequest\x1a\x11.unmask.v1.Series\x12F\n" +
+	"\vCompareRuns\x12\x1d.unmask.v1.CompareRunsRequest\x1a\x18.unmask.v1.RunComparisonB\xa5\x01\n" +
 	"\rcom.unmask.v1B\x16EvaluationServiceProtoP\x01Z7github.com/unmask-eval/unmask/gen/go/unmask/v1;unmaskv1\xa2\x02\x03UXX\xaa\x02\tUnmask.V1\xca\x02\tUnmask\\V1\xe2\x02\x15Unmask\\V1\\GPBMetadata\xea\x02\n" +
 	"Unmask::V1b\x06proto3"
 
@@ -1233,7 +1376,7 @@ func file_unmask_v1_evaluation_service_proto_rawDescGZIP() []byte {
 	return file_unmask_v1_evaluation_service_proto_rawDescData
 }
 
-var file_unmask_v1_evaluation_service_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_unmask_v1_evaluation_service_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_unmask_v1_evaluation_service_proto_goTypes = []any{
 	(*CreateEvaluationRequest)(nil), // 0: unmask.v1.CreateEvaluationRequest
 	(*GetEvaluationRequest)(nil),    // 1: unmask.v1.GetEvaluationRequest
@@ -1254,61 +1397,71 @@ var file_unmask_v1_evaluation_service_proto_goTypes = []any{
 	(*GetVerdictRequest)(nil),       // 16: unmask.v1.GetVerdictRequest
 	(*ListVerdictsRequest)(nil),     // 17: unmask.v1.ListVerdictsRequest
 	(*ListVerdictsResponse)(nil),    // 18: unmask.v1.ListVerdictsResponse
-	(*Evaluation)(nil),              // 19: unmask.v1.Evaluation
-	(*Run)(nil),                     // 20: unmask.v1.Run
-	(RunView)(0),                    // 21: unmask.v1.RunView
-	(*durationpb.Duration)(nil),     // 22: google.protobuf.Duration
-	(TranscriptView)(0),             // 23: unmask.v1.TranscriptView
-	(*Transcript)(nil),              // 24: unmask.v1.Transcript
-	(*Verdict)(nil),                 // 25: unmask.v1.Verdict
-	(*emptypb.Empty)(nil),           // 26: google.protobuf.Empty
+	(*GetSeriesRequest)(nil),        // 19: unmask.v1.GetSeriesRequest
+	(*CompareRunsRequest)(nil),      // 20: unmask.v1.CompareRunsRequest
+	(*Evaluation)(nil),              // 21: unmask.v1.Evaluation
+	(*Run)(nil),                     // 22: unmask.v1.Run
+	(RunView)(0),                    // 23: unmask.v1.RunView
+	(*durationpb.Duration)(nil),     // 24: google.protobuf.Duration
+	(TranscriptView)(0),             // 25: unmask.v1.TranscriptView
+	(*Transcript)(nil),              // 26: unmask.v1.Transcript
+	(*Verdict)(nil),                 // 27: unmask.v1.Verdict
+	(SeriesAxis)(0),                 // 28: unmask.v1.SeriesAxis
+	(*emptypb.Empty)(nil),           // 29: google.protobuf.Empty
+	(*Series)(nil),                  // 30: unmask.v1.Series
+	(*RunComparison)(nil),           // 31: unmask.v1.RunComparison
 }
 var file_unmask_v1_evaluation_service_proto_depIdxs = []int32{
-	19, // 0: unmask.v1.CreateEvaluationRequest.evaluation:type_name -> unmask.v1.Evaluation
-	19, // 1: unmask.v1.ListEvaluationsResponse.evaluations:type_name -> unmask.v1.Evaluation
-	20, // 2: unmask.v1.CreateRunRequest.run:type_name -> unmask.v1.Run
-	21, // 3: unmask.v1.GetRunRequest.view:type_name -> unmask.v1.RunView
-	21, // 4: unmask.v1.ListRunsRequest.view:type_name -> unmask.v1.RunView
-	20, // 5: unmask.v1.ListRunsResponse.runs:type_name -> unmask.v1.Run
-	22, // 6: unmask.v1.WatchRunRequest.interval:type_name -> google.protobuf.Duration
-	20, // 7: unmask.v1.WatchRunResponse.run:type_name -> unmask.v1.Run
-	23, // 8: unmask.v1.GetTranscriptRequest.view:type_name -> unmask.v1.TranscriptView
-	23, // 9: unmask.v1.ListTranscriptsRequest.view:type_name -> unmask.v1.TranscriptView
-	24, // 10: unmask.v1.ListTranscriptsResponse.transcripts:type_name -> unmask.v1.Transcript
-	25, // 11: unmask.v1.ListVerdictsResponse.verdicts:type_name -> unmask.v1.Verdict
-	0,  // 12: unmask.v1.EvaluationService.CreateEvaluation:input_type -> unmask.v1.CreateEvaluationRequest
-	1,  // 13: unmask.v1.EvaluationService.GetEvaluation:input_type -> unmask.v1.GetEvaluationRequest
-	2,  // 14: unmask.v1.EvaluationService.ListEvaluations:input_type -> unmask.v1.ListEvaluationsRequest
-	4,  // 15: unmask.v1.EvaluationService.DeleteEvaluation:input_type -> unmask.v1.DeleteEvaluationRequest
-	5,  // 16: unmask.v1.EvaluationService.CreateRun:input_type -> unmask.v1.CreateRunRequest
-	6,  // 17: unmask.v1.EvaluationService.GetRun:input_type -> unmask.v1.GetRunRequest
-	7,  // 18: unmask.v1.EvaluationService.ListRuns:input_type -> unmask.v1.ListRunsRequest
-	9,  // 19: unmask.v1.EvaluationService.DeleteRun:input_type -> unmask.v1.DeleteRunRequest
-	10, // 20: unmask.v1.EvaluationService.CancelRun:input_type -> unmask.v1.CancelRunRequest
-	11, // 21: unmask.v1.EvaluationService.WatchRun:input_type -> unmask.v1.WatchRunRequest
-	13, // 22: unmask.v1.EvaluationService.GetTranscript:input_type -> unmask.v1.GetTranscriptRequest
-	14, // 23: unmask.v1.EvaluationService.ListTranscripts:input_type -> unmask.v1.ListTranscriptsRequest
-	16, // 24: unmask.v1.EvaluationService.GetVerdict:input_type -> unmask.v1.GetVerdictRequest
-	17, // 25: unmask.v1.EvaluationService.ListVerdicts:input_type -> unmask.v1.ListVerdictsRequest
-	19, // 26: unmask.v1.EvaluationService.CreateEvaluation:output_type -> unmask.v1.Evaluation
-	19, // 27: unmask.v1.EvaluationService.GetEvaluation:output_type -> unmask.v1.Evaluation
-	3,  // 28: unmask.v1.EvaluationService.ListEvaluations:output_type -> unmask.v1.ListEvaluationsResponse
-	26, // 29: unmask.v1.EvaluationService.DeleteEvaluation:output_type -> google.protobuf.Empty
-	20, // 30: unmask.v1.EvaluationService.CreateRun:output_type -> unmask.v1.Run
-	20, // 31: unmask.v1.EvaluationService.GetRun:output_type -> unmask.v1.Run
-	8,  // 32: unmask.v1.EvaluationService.ListRuns:output_type -> unmask.v1.ListRunsResponse
-	26, // 33: unmask.v1.EvaluationService.DeleteRun:output_type -> google.protobuf.Empty
-	20, // 34: unmask.v1.EvaluationService.CancelRun:output_type -> unmask.v1.Run
-	12, // 35: unmask.v1.EvaluationService.WatchRun:output_type -> unmask.v1.WatchRunResponse
-	24, // 36: unmask.v1.EvaluationService.GetTranscript:output_type -> unmask.v1.Transcript
-	15, // 37: unmask.v1.EvaluationService.ListTranscripts:output_type -> unmask.v1.ListTranscriptsResponse
-	25, // 38: unmask.v1.EvaluationService.GetVerdict:output_type -> unmask.v1.Verdict
-	18, // 39: unmask.v1.EvaluationService.ListVerdicts:output_type -> unmask.v1.ListVerdictsResponse
-	26, // [26:40] is the sub-list for method output_type
-	12, // [12:26] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	21, // 0: unmask.v1.CreateEvaluationRequest.evaluation:type_name -> unmask.v1.Evaluation
+	21, // 1: unmask.v1.ListEvaluationsResponse.evaluations:type_name -> unmask.v1.Evaluation
+	22, // 2: unmask.v1.CreateRunRequest.run:type_name -> unmask.v1.Run
+	23, // 3: unmask.v1.GetRunRequest.view:type_name -> unmask.v1.RunView
+	23, // 4: unmask.v1.ListRunsRequest.view:type_name -> unmask.v1.RunView
+	22, // 5: unmask.v1.ListRunsResponse.runs:type_name -> unmask.v1.Run
+	24, // 6: unmask.v1.WatchRunRequest.interval:type_name -> google.protobuf.Duration
+	22, // 7: unmask.v1.WatchRunResponse.run:type_name -> unmask.v1.Run
+	25, // 8: unmask.v1.GetTranscriptRequest.view:type_name -> unmask.v1.TranscriptView
+	25, // 9: unmask.v1.ListTranscriptsRequest.view:type_name -> unmask.v1.TranscriptView
+	26, // 10: unmask.v1.ListTranscriptsResponse.transcripts:type_name -> unmask.v1.Transcript
+	27, // 11: unmask.v1.ListVerdictsResponse.verdicts:type_name -> unmask.v1.Verdict
+	28, // 12: unmask.v1.GetSeriesRequest.x_axis:type_name -> unmask.v1.SeriesAxis
+	0,  // 13: unmask.v1.EvaluationService.CreateEvaluation:input_type -> unmask.v1.CreateEvaluationRequest
+	1,  // 14: unmask.v1.EvaluationService.GetEvaluation:input_type -> unmask.v1.GetEvaluationRequest
+	2,  // 15: unmask.v1.EvaluationService.ListEvaluations:input_type -> unmask.v1.ListEvaluationsRequest
+	4,  // 16: unmask.v1.EvaluationService.DeleteEvaluation:input_type -> unmask.v1.DeleteEvaluationRequest
+	5,  // 17: unmask.v1.EvaluationService.CreateRun:input_type -> unmask.v1.CreateRunRequest
+	6,  // 18: unmask.v1.EvaluationService.GetRun:input_type -> unmask.v1.GetRunRequest
+	7,  // 19: unmask.v1.EvaluationService.ListRuns:input_type -> unmask.v1.ListRunsRequest
+	9,  // 20: unmask.v1.EvaluationService.DeleteRun:input_type -> unmask.v1.DeleteRunRequest
+	10, // 21: unmask.v1.EvaluationService.CancelRun:input_type -> unmask.v1.CancelRunRequest
+	11, // 22: unmask.v1.EvaluationService.WatchRun:input_type -> unmask.v1.WatchRunRequest
+	13, // 23: unmask.v1.EvaluationService.GetTranscript:input_type -> unmask.v1.GetTranscriptRequest
+	14, // 24: unmask.v1.EvaluationService.ListTranscripts:input_type -> unmask.v1.ListTranscriptsRequest
+	16, // 25: unmask.v1.EvaluationService.GetVerdict:input_type -> unmask.v1.GetVerdictRequest
+	17, // 26: unmask.v1.EvaluationService.ListVerdicts:input_type -> unmask.v1.ListVerdictsRequest
+	19, // 27: unmask.v1.EvaluationService.GetSeries:input_type -> unmask.v1.GetSeriesRequest
+	20, // 28: unmask.v1.EvaluationService.CompareRuns:input_type -> unmask.v1.CompareRunsRequest
+	21, // 29: unmask.v1.EvaluationService.CreateEvaluation:output_type -> unmask.v1.Evaluation
+	21, // 30: unmask.v1.EvaluationService.GetEvaluation:output_type -> unmask.v1.Evaluation
+	3,  // 31: unmask.v1.EvaluationService.ListEvaluations:output_type -> unmask.v1.ListEvaluationsResponse
+	29, // 32: unmask.v1.EvaluationService.DeleteEvaluation:output_type -> google.protobuf.Empty
+	22, // 33: unmask.v1.EvaluationService.CreateRun:output_type -> unmask.v1.Run
+	22, // 34: unmask.v1.EvaluationService.GetRun:output_type -> unmask.v1.Run
+	8,  // 35: unmask.v1.EvaluationService.ListRuns:output_type -> unmask.v1.ListRunsResponse
+	29, // 36: unmask.v1.EvaluationService.DeleteRun:output_type -> google.protobuf.Empty
+	22, // 37: unmask.v1.EvaluationService.CancelRun:output_type -> unmask.v1.Run
+	12, // 38: unmask.v1.EvaluationService.WatchRun:output_type -> unmask.v1.WatchRunResponse
+	26, // 39: unmask.v1.EvaluationService.GetTranscript:output_type -> unmask.v1.Transcript
+	15, // 40: unmask.v1.EvaluationService.ListTranscripts:output_type -> unmask.v1.ListTranscriptsResponse
+	27, // 41: unmask.v1.EvaluationService.GetVerdict:output_type -> unmask.v1.Verdict
+	18, // 42: unmask.v1.EvaluationService.ListVerdicts:output_type -> unmask.v1.ListVerdictsResponse
+	30, // 43: unmask.v1.EvaluationService.GetSeries:output_type -> unmask.v1.Series
+	31, // 44: unmask.v1.EvaluationService.CompareRuns:output_type -> unmask.v1.RunComparison
+	29, // [29:45] is the sub-list for method output_type
+	13, // [13:29] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_unmask_v1_evaluation_service_proto_init() }
@@ -1316,17 +1469,20 @@ func file_unmask_v1_evaluation_service_proto_init() {
 	if File_unmask_v1_evaluation_service_proto != nil {
 		return
 	}
+	file_unmask_v1_comparison_proto_init()
 	file_unmask_v1_evaluation_proto_init()
 	file_unmask_v1_run_proto_init()
+	file_unmask_v1_series_proto_init()
 	file_unmask_v1_transcript_proto_init()
 	file_unmask_v1_verdict_proto_init()
+	file_unmask_v1_evaluation_service_proto_msgTypes[19].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_unmask_v1_evaluation_service_proto_rawDesc), len(file_unmask_v1_evaluation_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

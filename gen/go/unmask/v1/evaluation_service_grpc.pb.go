@@ -34,6 +34,8 @@ const (
 	EvaluationService_ListTranscripts_FullMethodName  = "/unmask.v1.EvaluationService/ListTranscripts"
 	EvaluationService_GetVerdict_FullMethodName       = "/unmask.v1.EvaluationService/GetVerdict"
 	EvaluationService_ListVerdicts_FullMethodName     = "/unmask.v1.EvaluationService/ListVerdicts"
+	EvaluationService_GetSeries_FullMethodName        = "/unmask.v1.EvaluationService/GetSeries"
+	EvaluationService_CompareRuns_FullMethodName      = "/unmask.v1.EvaluationService/CompareRuns"
 )
 
 // EvaluationServiceClient is the client API for EvaluationService service.
@@ -111,6 +113,20 @@ type EvaluationServiceClient interface {
 	//
 	// Errors: NOT_FOUND when the transcript or run does not exist.
 	ListVerdicts(ctx context.Context, in *ListVerdictsRequest, opts ...grpc.CallOption) (*ListVerdictsResponse, error)
+	// Returns what the evaluation's succeeded runs show over training: one series
+	// for each training run, ordered by step. The newest run of a step counts;
+	// every other run is listed with the reason.
+	//
+	// Errors: NOT_FOUND; INVALID_ARGUMENT when no run has the training run that
+	// is asked for.
+	GetSeries(ctx context.Context, in *GetSeriesRequest, opts ...grpc.CallOption) (*Series, error)
+	// Compares a candidate run with a baseline run of the same plan, on the
+	// queries that both have.
+	//
+	// Errors: NOT_FOUND; INVALID_ARGUMENT when both are the same run;
+	// FAILED_PRECONDITION when the plans differ, or when a run has no finished
+	// sample.
+	CompareRuns(ctx context.Context, in *CompareRunsRequest, opts ...grpc.CallOption) (*RunComparison, error)
 }
 
 type evaluationServiceClient struct {
@@ -270,6 +286,26 @@ func (c *evaluationServiceClient) ListVerdicts(ctx context.Context, in *ListVerd
 	return out, nil
 }
 
+func (c *evaluationServiceClient) GetSeries(ctx context.Context, in *GetSeriesRequest, opts ...grpc.CallOption) (*Series, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Series)
+	err := c.cc.Invoke(ctx, EvaluationService_GetSeries_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *evaluationServiceClient) CompareRuns(ctx context.Context, in *CompareRunsRequest, opts ...grpc.CallOption) (*RunComparison, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RunComparison)
+	err := c.cc.Invoke(ctx, EvaluationService_CompareRuns_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // EvaluationServiceServer is the server API for EvaluationService service.
 // All implementations must embed UnimplementedEvaluationServiceServer
 // for forward compatibility.
@@ -345,6 +381,20 @@ type EvaluationServiceServer interface {
 	//
 	// Errors: NOT_FOUND when the transcript or run does not exist.
 	ListVerdicts(context.Context, *ListVerdictsRequest) (*ListVerdictsResponse, error)
+	// Returns what the evaluation's succeeded runs show over training: one series
+	// for each training run, ordered by step. The newest run of a step counts;
+	// every other run is listed with the reason.
+	//
+	// Errors: NOT_FOUND; INVALID_ARGUMENT when no run has the training run that
+	// is asked for.
+	GetSeries(context.Context, *GetSeriesRequest) (*Series, error)
+	// Compares a candidate run with a baseline run of the same plan, on the
+	// queries that both have.
+	//
+	// Errors: NOT_FOUND; INVALID_ARGUMENT when both are the same run;
+	// FAILED_PRECONDITION when the plans differ, or when a run has no finished
+	// sample.
+	CompareRuns(context.Context, *CompareRunsRequest) (*RunComparison, error)
 	mustEmbedUnimplementedEvaluationServiceServer()
 }
 
@@ -396,6 +446,12 @@ func (UnimplementedEvaluationServiceServer) GetVerdict(context.Context, *GetVerd
 }
 func (UnimplementedEvaluationServiceServer) ListVerdicts(context.Context, *ListVerdictsRequest) (*ListVerdictsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListVerdicts not implemented")
+}
+func (UnimplementedEvaluationServiceServer) GetSeries(context.Context, *GetSeriesRequest) (*Series, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetSeries not implemented")
+}
+func (UnimplementedEvaluationServiceServer) CompareRuns(context.Context, *CompareRunsRequest) (*RunComparison, error) {
+	return nil, status.Error(codes.Unimplemented, "method CompareRuns not implemented")
 }
 func (UnimplementedEvaluationServiceServer) mustEmbedUnimplementedEvaluationServiceServer() {}
 func (UnimplementedEvaluationServiceServer) testEmbeddedByValue()                           {}
@@ -663,6 +719,42 @@ func _EvaluationService_ListVerdicts_Handler(srv interface{}, ctx context.Contex
 	return interceptor(ctx, in, info, handler)
 }
 
+func _EvaluationService_GetSeries_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetSeriesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(EvaluationServiceServer).GetSeries(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: EvaluationService_GetSeries_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(EvaluationServiceServer).GetSeries(ctx, req.(*GetSeriesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _EvaluationService_CompareRuns_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CompareRunsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(EvaluationServiceServer).CompareRuns(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: EvaluationService_CompareRuns_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(EvaluationServiceServer).CompareRuns(ctx, req.(*CompareRunsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // EvaluationService_ServiceDesc is the grpc.ServiceDesc for EvaluationService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -721,6 +813,14 @@ var EvaluationService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListVerdicts",
 			Handler:    _EvaluationService_ListVerdicts_Handler,
+		},
+		{
+			MethodName: "GetSeries",
+			Handler:    _EvaluationService_GetSeries_Handler,
+		},
+		{
+			MethodName: "CompareRuns",
+			Handler:    _EvaluationService_CompareRuns_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
