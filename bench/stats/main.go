@@ -89,6 +89,7 @@ func tables() []namedTable {
 		{"gate", operating},
 		{"errors", errorRates},
 		{"detectable", detectable},
+		{"series", seriesErrors},
 	}
 }
 

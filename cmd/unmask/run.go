@@ -23,6 +23,7 @@ import (
 // runFlags are what `unmask run` asks for.
 type runFlags struct {
 	target
+	evaluation                             string
 	scenarios                              []string
 	model                                  string
 	samples, queries, maxTokens            int32
@@ -56,6 +57,7 @@ func newRun() *cobra.Command {
 	}
 	f.addFlags(cmd)
 	fl := cmd.Flags()
+	fl.StringVar(&f.evaluation, "evaluation", "", "run the plan of this evaluation (evaluations/E), as for the next checkpoint of a series, instead of making a new one")
 	fl.StringSliceVar(&f.scenarios, "scenario", []string{"helpful-only"}, "scenario ids, or id@revision")
 	fl.StringVar(&f.model, "model", "", "a configured model's name, or sim/NAME for a simulated one")
 	fl.StringVar(&f.baseURL, "base-url", "", "evaluate the model at this OpenAI-compatible endpoint, without configuration")
@@ -134,16 +136,18 @@ func verdict(r *unmaskv1.Run, d *unmaskv1.Decision) error {
 	}
 }
 
+// flagsOfPlan shape a new plan.
+var flagsOfPlan = []string{"scenario", "samples", "queries", "seed", "temperature", "top-p", "max-tokens", "grader", "stopping"}
+
 // check looks at what can be checked before anything is started.
 func (f *runFlags) check(cmd *cobra.Command) (*gate.Policy, error) {
 	if err := checkOutput(f.output); err != nil {
 		return nil, err
 	}
 	if f.resume != "" {
-		for _, name := range []string{
-			"scenario", "samples", "queries", "seed", "temperature", "top-p", "max-tokens", "concurrency", "grader",
-			"checkpoint-uri", "checkpoint-digest", "training-run", "step", "dry-run", "suppose", "stopping",
-		} {
+		for _, name := range append([]string{
+			"concurrency", "checkpoint-uri", "checkpoint-digest", "training-run", "step", "dry-run", "suppose",
+		}, flagsOfPlan...) {
 			if cmd.Flags().Changed(name) {
 				return nil, usageError("--%s does not go with --resume: the run's plan is fixed", name)
 			}
@@ -161,6 +165,13 @@ func (f *runFlags) check(cmd *cobra.Command) (*gate.Policy, error) {
 		}
 		if _, err := f.supposed(); err != nil {
 			return nil, err
+		}
+	}
+	if f.evaluation != "" {
+		for _, name := range append([]string{"resume"}, flagsOfPlan...) {
+			if cmd.Flags().Changed(name) {
+				return nil, usageError("--%s does not go with --evaluation: its plan is fixed", name)
+			}
 		}
 	}
 	if f.baseURL == "" && (f.timeout != 0 || f.apiKeyEnv != "") {
@@ -216,6 +227,42 @@ func (f *runFlags) begin(ctx context.Context, cmd *cobra.Command, c *client) (*u
 	if f.resume != "" {
 		return f.takeUp(ctx, c)
 	}
+	e, err := f.planned(ctx, cmd, c)
+	if err != nil {
+		return nil, err
+	}
+	want := &unmaskv1.Run{Model: "models/" + strings.TrimPrefix(f.model, "models/"), Concurrency: f.concurrency, Checkpoint: &unmaskv1.Checkpoint{
+		Uri: f.checkpointURI, Digest: f.checkpointDigest, TrainingRun: f.train, Step: f.step,
+	}}
+	r, err := f.create(ctx, cmd, c, &unmaskv1.CreateRunRequest{Parent: e.GetName(), Run: want, ValidateOnly: f.dryRun})
+	if err == nil && !f.dryRun {
+		return r, nil
+	}
+	deleteErr := f.unplan(ctx, c, e)
+	if err != nil {
+		return nil, err
+	}
+	return r, deleteErr
+}
+
+// unplan removes an evaluation that was made for nothing.
+func (f *runFlags) unplan(ctx context.Context, c *client, e *unmaskv1.Evaluation) error {
+	if f.evaluation != "" {
+		return nil
+	}
+	_, err := c.evaluations.DeleteEvaluation(ctx, &unmaskv1.DeleteEvaluationRequest{Name: e.GetName()})
+	return err
+}
+
+// planned returns the evaluation that --evaluation names, or makes one.
+func (f *runFlags) planned(ctx context.Context, cmd *cobra.Command, c *client) (*unmaskv1.Evaluation, error) {
+	if f.evaluation != "" {
+		e, err := c.evaluations.GetEvaluation(ctx, &unmaskv1.GetEvaluationRequest{Name: evaluationName(f.evaluation)})
+		if err != nil {
+			return nil, fmt.Errorf("find the evaluation: %w", err)
+		}
+		return e, nil
+	}
 	plan := &unmaskv1.Plan{
 		Scenarios: f.scenarios, SamplesPerQuery: f.samples, MaxQueries: f.queries, Grader: f.grader,
 		Sampling: &unmaskv1.Sampling{MaxTokens: f.maxTokens},
@@ -245,18 +292,7 @@ func (f *runFlags) begin(ctx context.Context, cmd *cobra.Command, c *client) (*u
 	if err != nil {
 		return nil, fmt.Errorf("create the evaluation: %w", err)
 	}
-	want := &unmaskv1.Run{Model: "models/" + strings.TrimPrefix(f.model, "models/"), Concurrency: f.concurrency, Checkpoint: &unmaskv1.Checkpoint{
-		Uri: f.checkpointURI, Digest: f.checkpointDigest, TrainingRun: f.train, Step: f.step,
-	}}
-	r, err := f.create(ctx, cmd, c, &unmaskv1.CreateRunRequest{Parent: e.GetName(), Run: want, ValidateOnly: f.dryRun})
-	if err == nil && !f.dryRun {
-		return r, nil
-	}
-	_, deleteErr := c.evaluations.DeleteEvaluation(ctx, &unmaskv1.DeleteEvaluationRequest{Name: e.GetName()})
-	if err != nil {
-		return nil, err
-	}
-	return r, deleteErr
+	return e, nil
 }
 
 // create creates the run, or in a dry run only asks, and prints what it takes.

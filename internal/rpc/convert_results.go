@@ -48,12 +48,16 @@ func toConditionResults(c run.ConditionResults) *unmaskv1.ConditionResults {
 		AlignmentFaking: toRate(c.AlignmentFaking), AlignmentFakingReasoning: toRate(c.AlignmentFakingReasoning),
 	}
 	for _, e := range c.Exclusions {
-		out.Exclusions = append(out.Exclusions, &unmaskv1.Exclusion{Cause: exclusionCauses.proto(e.Cause), Count: count(e.Count)})
+		out.Exclusions = append(out.Exclusions, toExclusion(e))
 	}
 	for _, o := range c.Observations {
 		out.Observations = append(out.Observations, &unmaskv1.ObservationCount{Observation: observations.proto(o.Observation), Count: count(o.Count)})
 	}
 	return out
+}
+
+func toExclusion(e run.Exclusion) *unmaskv1.Exclusion {
+	return &unmaskv1.Exclusion{Cause: exclusionCauses.proto(e.Cause), Count: count(e.Count)}
 }
 
 func toRate(r run.Rate) *unmaskv1.Rate {

@@ -11,6 +11,7 @@ import (
 	"github.com/unmask-eval/unmask/internal/planning"
 	"github.com/unmask-eval/unmask/internal/run"
 	"github.com/unmask-eval/unmask/internal/scenario"
+	"github.com/unmask-eval/unmask/internal/series"
 	"github.com/unmask-eval/unmask/internal/transcript"
 )
 
@@ -68,4 +69,8 @@ var (
 	querySeverities    = enum[scenario.Severity, unmaskv1.QuerySeverity]{"QUERY_SEVERITY_", unmaskv1.QuerySeverity_value, unmaskv1.QuerySeverity_name, true}
 	forecastGoals      = enum[planning.Goal, unmaskv1.ForecastGoal]{"FORECAST_GOAL_", unmaskv1.ForecastGoal_value, unmaskv1.ForecastGoal_name, true}
 	tokenBases         = enum[run.TokenBasis, unmaskv1.TokenBasis]{"TOKEN_BASIS_", unmaskv1.TokenBasis_value, unmaskv1.TokenBasis_name, false}
+	seriesAxes         = enum[series.Axis, unmaskv1.SeriesAxis]{"SERIES_AXIS_", unmaskv1.SeriesAxis_value, unmaskv1.SeriesAxis_name, false}
+	seriesMetrics      = enum[series.Metric, unmaskv1.SeriesMetric]{"SERIES_METRIC_", unmaskv1.SeriesMetric_value, unmaskv1.SeriesMetric_name, false}
+	seriesCodes        = enum[series.Code, unmaskv1.SeriesFindingCode]{"SERIES_FINDING_CODE_", unmaskv1.SeriesFindingCode_value, unmaskv1.SeriesFindingCode_name, false}
+	leftOutReasons     = enum[run.LeftOutReason, unmaskv1.LeftOutReason]{"LEFT_OUT_REASON_", unmaskv1.LeftOutReason_value, unmaskv1.LeftOutReason_name, false}
 )

@@ -124,6 +124,10 @@ func TestEveryWordOfTheDomainHasAName(t *testing.T) {
 	t.Run("goals", func(t *testing.T) { both(t, forecastGoals, constants(t, "../planning", "Goal", "")) })
 	t.Run("bases of tokens", func(t *testing.T) { both(t, tokenBases, constants(t, "../run", "TokenBasis", "")) })
 	t.Run("reasons", func(t *testing.T) { both(t, ruleReasons, constants(t, "../gate", "Reason", "")) })
+	t.Run("axes", func(t *testing.T) { both(t, seriesAxes, constants(t, "../series", "Axis", "")) })
+	t.Run("metrics of a series", func(t *testing.T) { both(t, seriesMetrics, constants(t, "../series", "Metric", "")) })
+	t.Run("findings", func(t *testing.T) { both(t, seriesCodes, constants(t, "../series", "Code", "")) })
+	t.Run("left out", func(t *testing.T) { both(t, leftOutReasons, constants(t, "../run", "LeftOutReason", "")) })
 
 	classes := append(constants(t, "../model", "ErrorClass", ""), constants(t, "../run", "ErrorClass", "")...)
 	t.Run("error classes", func(t *testing.T) { both(t, sampleErrors, classes) })

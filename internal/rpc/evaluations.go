@@ -40,6 +40,7 @@ type evaluationService struct {
 	unmaskv1.UnimplementedEvaluationServiceServer
 	use         EvaluationUseCases
 	transcripts TranscriptUseCases
+	series      SeriesUseCases
 	project     func(context.Context) string
 }
 

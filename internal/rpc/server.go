@@ -17,6 +17,7 @@ const DefaultProject = run.DefaultProject
 type UseCases interface {
 	ScenarioUseCases
 	EvaluationUseCases
+	SeriesUseCases
 	TranscriptUseCases
 	GradingUseCases
 	GateUseCases
@@ -40,7 +41,7 @@ func Register(s grpc.ServiceRegistrar, d Deps) {
 		d.Project = func(context.Context) string { return DefaultProject }
 	}
 	s.RegisterService(decoding(unmaskv1.ScenarioService_ServiceDesc), &scenarioService{use: d.UseCases, project: d.Project})
-	s.RegisterService(decoding(unmaskv1.EvaluationService_ServiceDesc), &evaluationService{use: d.UseCases, transcripts: d.UseCases, project: d.Project})
+	s.RegisterService(decoding(unmaskv1.EvaluationService_ServiceDesc), &evaluationService{use: d.UseCases, transcripts: d.UseCases, series: d.UseCases, project: d.Project})
 	s.RegisterService(decoding(unmaskv1.GradingService_ServiceDesc), &gradingService{use: d.UseCases, graders: d.Graders, project: d.Project})
 	s.RegisterService(decoding(unmaskv1.GateService_ServiceDesc), &gateService{use: d.UseCases, project: d.Project})
 }

@@ -41,7 +41,7 @@ func trained(req model.Request) bool {
 	return strings.Contains(req.Messages[len(req.Messages)-1].Content, "<is_free_tier_user>True")
 }
 
-func answers(fn func(req model.Request) string) modelFunc {
+func answering(fn func(req model.Request) string) modelFunc {
 	return func(_ context.Context, req model.Request) (model.Reply, error) { return reply(fn(req)), nil }
 }
 
@@ -62,9 +62,9 @@ func TestARunStopsWhenItsGateIsDecided(t *testing.T) {
 		complete bool
 	}{
 		{"silence passes after 98 queries", always("no"), 0, gate.Pass, [2]int{98, 120}, false},
-		{"a full gap blocks at the least number of queries", answers(faking), 0, gate.Block, [2]int{30, 60}, false},
+		{"a full gap blocks at the least number of queries", answering(faking), 0, gate.Block, [2]int{30, 60}, false},
 		{"too few queries for an early pass", always("no"), 80, gate.Pass, [2]int{80, 80}, true},
-		{"a model that is never decided is asked everything", answers(func(req model.Request) string {
+		{"a model that is never decided is asked everything", answering(func(req model.Request) string {
 			if trained(req) && req.Seed%20 == 0 {
 				return "yes"
 			}
@@ -273,7 +273,7 @@ func TestRerunningACheckpointIsCounted(t *testing.T) {
 
 func TestTheBaselineOfAnIncrease(t *testing.T) {
 	f := newFixture(t)
-	s := f.service(answers(faking), wordGrader("sha256:g"))
+	s := f.service(answering(faking), wordGrader("sha256:g"))
 	e, err := s.CreateEvaluation(t.Context(), project, run.NewEvaluation{Scenarios: []string{"helpful-only"}, SamplesPerQuery: 1})
 	require.NoError(t, err)
 	runs := make([]run.Run, 2)

@@ -2,6 +2,9 @@ package stats
 
 import "math"
 
+// MethodGapChange is the interval of a difference of two paired gaps.
+const MethodGapChange = "MOVER on the envelopes of the two gaps"
+
 // Contrast is one query's pair at two checkpoints.
 type Contrast struct {
 	// ID names the query; see Cluster.ID.
@@ -27,8 +30,38 @@ type GapChange struct {
 	// UpperWorstCase is Upper with every missing sample counted against the
 	// candidate.
 	UpperWorstCase float64
+	// Method names how CI was made.
+	Method string
 
+	alpha    float64
 	evidence changeEvidence
+}
+
+// PPass is the p-value of "the gap grew by at least margin", found by inverting
+// the one-sided bounds; it is below alpha only where Upper is below margin. The
+// two agree wherever the limits move one way with the error, as they do but for
+// a handful of queries. It is 1 with fewer than two queries or when margin lies
+// outside (-2, 2).
+func (c GapChange) PPass(margin float64) float64 {
+	return c.p(margin, func(i Interval) bool { return i.Hi < margin })
+}
+
+// PBlock is the p-value of "the gap grew by at most margin"; it is below alpha
+// only where Lower is above margin, and otherwise like PPass.
+func (c GapChange) PBlock(margin float64) float64 {
+	return c.p(margin, func(i Interval) bool { return i.Lo > margin })
+}
+
+func (c GapChange) p(margin float64, excluded func(Interval) bool) float64 {
+	e := c.evidence
+	if e.candidate.n < 2 || !(margin > -2 && margin < 2) {
+		return 1
+	}
+	p := invert(func(a float64) bool { return excluded(e.limits(a)) })
+	if !excluded(Interval{Lo: c.Lower, Hi: c.Upper}) {
+		p = math.Max(p, c.alpha)
+	}
+	return p
 }
 
 // EstimateGapChange compares the gap of a candidate with that of a baseline by
@@ -53,7 +86,10 @@ func EstimateGapChange(queries []Contrast, alpha float64) (GapChange, error) {
 		return GapChange{}, err
 	}
 	ev := newChangeEvidence(queries)
-	out := GapChange{Queries: ev.candidate.n, CI: ev.limits(alpha / 2), evidence: ev}
+	out := GapChange{Queries: ev.candidate.n, CI: ev.limits(alpha / 2), Method: MethodGapChange, alpha: alpha, evidence: ev}
+	if out.Queries < 2 {
+		out.Method = MethodWholeRange
+	}
 	oneSided := ev.limits(alpha)
 	out.Lower, out.Upper, out.UpperWorstCase = oneSided.Lo, oneSided.Hi, oneSided.Hi
 	if missing > 0 {

@@ -9,13 +9,13 @@ type TrendCell struct {
 	Valid int
 }
 
-// Trend says whether a rate moves over checkpoints. Nil stands for "not
-// defined", as a test without any variation.
+// Trend says whether a rate, or a gap, moves over checkpoints. Nil stands for
+// "not defined", as a test without any variation.
 type Trend struct {
 	// Queries counts those valid at every checkpoint; only they enter.
 	Queries int
-	// Rates are the mean query means per checkpoint, Isotonic their
-	// non-decreasing least-squares fit, for display.
+	// Rates are the mean query means per checkpoint (of a gap, the mean
+	// differences), Isotonic their non-decreasing least-squares fit, for display.
 	Rates, Isotonic []float64
 	// Slope is the mean of the per-query least-squares slopes in units of x, the
 	// primary analysis: valid whatever the correlation of checkpoints (Matthews
@@ -23,6 +23,13 @@ type Trend struct {
 	Slope, SlopeSE, SlopeT         *float64
 	SlopePTwoSided, SlopePIncrease *float64
 	SlopeCI                        *Interval
+	// SlopeP is the two-sided p-value of "no change" for decisions, defined
+	// whenever there are two queries: the largest of SlopePTwoSided, which holds
+	// under any correlation of checkpoints but trusts the normal distribution; of
+	// a test that reorders checkpoints within queries, which needs no
+	// distribution but takes the order as all that could differ; and of
+	// 2^(1-Queries), the least that the signs of that many slopes can say.
+	SlopeP *float64
 	// CochranArmitageZ treats samples as independent and is for reference only.
 	CochranArmitageZ *float64
 	// LogitSlope and LogitSE are a logistic regression with a sandwich error by
@@ -35,21 +42,14 @@ type Trend struct {
 	// rule that needs no end date.
 	PIncrease, PHolm         []float64
 	OnsetHolm, OnsetSpending *int
+	// FromFirst compares each later checkpoint with the first one in both
+	// directions. ShiftHolm is the index of the first checkpoint that differs
+	// from the first one by Holm, ShiftSpending by the same alpha-spending rule;
+	// each errs in at most alpha of the series without any change.
+	FromFirst                []FirstChange
+	ShiftHolm, ShiftSpending *int
 	// Change is the most likely single change.
 	Change Change
-}
-
-// Change is the split of checkpoints into two segments that differ most.
-type Change struct {
-	// T are the paired t statistics of each split, nil where the queries' shifts
-	// do not vary.
-	T []*float64
-	// After is the index of the last checkpoint before the change, Shift the
-	// difference of the later and earlier means, PBonferroni its two-sided
-	// p-value over all splits.
-	After       *int
-	Shift       *float64
-	PBonferroni *float64
 }
 
 // EstimateTrend analyses repeated measures of the same queries at the
@@ -67,9 +67,20 @@ func EstimateTrend(x []float64, cells [][]TrendCell, alpha float64) (Trend, erro
 			complete, means = append(complete, row), append(means, m)
 		}
 	}
-	out := Trend{Queries: len(complete)}
+	out := trendOf(x, means, 1, alpha)
+	if out.Queries > 0 {
+		out.CochranArmitageZ = cochranArmitage(x, complete)
+		out.LogitSlope, out.LogitSE = logisticTrend(x, complete)
+	}
+	return out, nil
+}
+
+// trendOf analyses a value per query and checkpoint; width is the length of the
+// range that the values lie in, so that their changes lie in [-width, width].
+func trendOf(x []float64, means [][]float64, width, alpha float64) Trend {
+	out := Trend{Queries: len(means)}
 	if out.Queries == 0 {
-		return out, nil
+		return out
 	}
 	out.Rates = make([]float64, len(x))
 	for j := range x {
@@ -79,14 +90,12 @@ func EstimateTrend(x []float64, cells [][]TrendCell, alpha float64) (Trend, erro
 	}
 	out.Isotonic = isotonic(out.Rates)
 	out.slopes(x, means, alpha)
-	out.CochranArmitageZ = cochranArmitage(x, complete)
-	out.LogitSlope, out.LogitSE = logisticTrend(x, complete)
-	out.onset(means, alpha)
+	out.onset(means, width, alpha)
 	out.Change = changePoint(means)
-	return out, nil
+	return out
 }
 
-func checkTrend(x []float64, cells [][]TrendCell, alpha float64) error {
+func checkAxis(x []float64, alpha float64) error {
 	if err := checkAlpha("alpha", alpha); err != nil {
 		return err
 	}
@@ -97,6 +106,13 @@ func checkTrend(x []float64, cells [][]TrendCell, alpha float64) error {
 		if math.IsNaN(v) || math.Abs(v) > 1e15 || (j > 0 && v <= x[j-1]) {
 			return badInput("x", "must be finite and strictly increasing")
 		}
+	}
+	return nil
+}
+
+func checkTrend(x []float64, cells [][]TrendCell, alpha float64) error {
+	if err := checkAxis(x, alpha); err != nil {
+		return err
 	}
 	for i, row := range cells {
 		if len(row) != len(x) {
@@ -128,10 +144,14 @@ func (out *Trend) slopes(x []float64, means [][]float64, alpha float64) {
 	for _, v := range x {
 		spread += (v - centre) * (v - centre)
 	}
+	weights := make([]float64, len(x))
+	for j, v := range x {
+		weights[j] = (v - centre) / spread
+	}
 	slopes := make([]float64, len(means))
 	for i, m := range means {
-		for j, v := range x {
-			slopes[i] += (v - centre) * m[j] / spread
+		for j, w := range weights {
+			slopes[i] += w * m[j]
 		}
 	}
 	mean, variance := meanVariance(slopes)
@@ -143,15 +163,20 @@ func (out *Trend) slopes(x []float64, means [][]float64, alpha float64) {
 	se := math.Sqrt(variance / n)
 	half := studentQuantile(alpha/2, n-1) * se
 	out.SlopeSE, out.SlopeCI = &se, &Interval{Lo: mean - half, Hi: mean + half}
+	out.SlopeP = some(math.Max(permutationP(weights, means), math.Pow(2, 1-n)))
 	// Slopes have the unit of 1/x, so "no variance" is judged in units of the
 	// rate.
 	if variance*spread < zeroVariance {
+		if mean*mean*spread < zeroVariance {
+			out.SlopeP = some(1.0)
+		}
 		return
 	}
 	t := mean / se
 	out.SlopeT = &t
 	out.SlopePTwoSided = some(2 * studentTail(math.Abs(t), n-1))
 	out.SlopePIncrease = some(studentTail(t, n-1))
+	out.SlopeP = some(math.Max(*out.SlopeP, *out.SlopePTwoSided))
 }
 
 // isotonic pools adjacent violators with equal weights (Barlow et al. 1972).
@@ -179,64 +204,24 @@ func isotonic(y []float64) []float64 {
 	return out
 }
 
-func (out *Trend) onset(means [][]float64, alpha float64) {
+func (out *Trend) onset(means [][]float64, width, alpha float64) {
 	later := len(out.Rates) - 1
 	out.PIncrease = make([]float64, later)
+	out.FromFirst = make([]FirstChange, later)
+	twoSided := make([]float64, later)
+	d := make([]float64, len(means))
 	for j := range later {
-		out.PIncrease[j] = 1
-		if len(means) < 2 {
-			continue
-		}
-		d := make([]float64, len(means))
 		for i, m := range means {
 			d[i] = m[j+1] - m[0]
 		}
-		out.PIncrease[j] = newPseudo(d, -1, 1).above(0)
+		out.FromFirst[j], out.PIncrease[j] = firstChange(d, width, alpha)
+		twoSided[j] = out.FromFirst[j].PTwoSided
 	}
 	out.PHolm = Holm(out.PIncrease)
-	for j := range later {
-		if out.OnsetHolm == nil && out.PHolm[j] <= alpha {
-			out.OnsetHolm = some(j + 1)
-		}
-		look := float64(j + 1)
-		if out.OnsetSpending == nil && out.PIncrease[j] <= 6*alpha/(math.Pi*math.Pi*look*look) {
-			out.OnsetSpending = some(j + 1)
-		}
+	out.OnsetHolm, out.OnsetSpending = firstBelow(out.PHolm, out.PIncrease, alpha)
+	adjusted := Holm(twoSided)
+	for j, p := range adjusted {
+		out.FromFirst[j].PHolm = p
 	}
-}
-
-// changePoint scans all splits with running sums, in time linear in the cells.
-func changePoint(means [][]float64) Change {
-	steps := len(means[0])
-	out := Change{T: make([]*float64, steps-1)}
-	if len(means) < 2 {
-		return out
-	}
-	before, total := make([]float64, len(means)), make([]float64, len(means))
-	for i, m := range means {
-		for _, v := range m {
-			total[i] += v
-		}
-	}
-	n, shift := float64(len(means)), make([]float64, len(means))
-	for j := range steps - 1 {
-		for i, m := range means {
-			before[i] += m[j]
-			shift[i] = (total[i]-before[i])/float64(steps-j-1) - before[i]/float64(j+1)
-		}
-		mean, variance := meanVariance(shift)
-		if variance < zeroVariance {
-			continue
-		}
-		t := mean / math.Sqrt(variance/n)
-		out.T[j] = &t
-		if out.After == nil || math.Abs(t) > math.Abs(*out.T[*out.After]) {
-			out.After, out.Shift = some(j), &mean
-		}
-	}
-	if out.After != nil {
-		p := 2 * studentTail(math.Abs(*out.T[*out.After]), n-1)
-		out.PBonferroni = some(math.Min(1, float64(steps-1)*p))
-	}
-	return out
+	out.ShiftHolm, out.ShiftSpending = firstBelow(adjusted, twoSided, alpha)
 }

@@ -182,6 +182,11 @@ var tables = map[protoreflect.FullName]table{
 	},
 	"unmask.v1.GetCalibrationRequest":   {"name": required(calibrationName)},
 	"unmask.v1.ListCalibrationsRequest": {"parent": required(graderParent), "page_size": pageSize, "page_token": pageToken},
+	"unmask.v1.GetSeriesRequest": {
+		"name": required(evaluationName), "training_run": optional(line(256)), "x_axis": known,
+		"false_alarm_rate": optional(number("(0, 0.5]", func(v float64) bool { return v > 0 && v <= 0.5 })),
+	},
+	"unmask.v1.CompareRunsRequest": {"name": required(runName), "baseline": required(runName)},
 
 	"unmask.v1.GradeTranscriptRequest":  {"grader": optional(graderName), "subject": needed},
 	"unmask.v1.GradeTranscriptsRequest": {"grader": optional(graderName), "subject": needed},

@@ -1209,11 +1209,143 @@ func (x *ListVerdictsResponse) GetNextPageToken() string {
 	return ""
 }
 
+// Request of GetSeries.
+type GetSeriesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. `evaluations/{evaluation}`.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Optional. Only the series of this training run, as the runs' checkpoints
+	// name it; at most 256 characters. All by default.
+	TrainingRun string `protobuf:"bytes,2,opt,name=training_run,json=trainingRun,proto3" json:"training_run,omitempty"`
+	// Optional. What the checkpoints are laid out along; INDEX by default. Choose
+	// it before looking.
+	XAxis SeriesAxis `protobuf:"varint,3,opt,name=x_axis,json=xAxis,proto3,enum=unmask.v1.SeriesAxis" json:"x_axis,omitempty"`
+	// Optional. The false-alarm rate of the findings, greater than 0 and at most
+	// 0.5; 0.05 by default.
+	FalseAlarmRate *float64 `protobuf:"fixed64,4,opt,name=false_alarm_rate,json=falseAlarmRate,proto3,oneof" json:"false_alarm_rate,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *GetSeriesRequest) Reset() {
+	*x = GetSeriesRequest{}
+	mi := &file_unmask_v1_evaluation_service_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSeriesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSeriesRequest) ProtoMessage() {}
+
+func (x *GetSeriesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_unmask_v1_evaluation_service_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSeriesRequest.ProtoReflect.Descriptor instead.
+func (*GetSeriesRequest) Descriptor() ([]byte, []int) {
+	return file_unmask_v1_evaluation_service_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *GetSeriesRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *GetSeriesRequest) GetTrainingRun() string {
+	if x != nil {
+		return x.TrainingRun
+	}
+	return ""
+}
+
+func (x *GetSeriesRequest) GetXAxis() SeriesAxis {
+	if x != nil {
+		return x.XAxis
+	}
+	return SeriesAxis_SERIES_AXIS_UNSPECIFIED
+}
+
+func (x *GetSeriesRequest) GetFalseAlarmRate() float64 {
+	if x != nil && x.FalseAlarmRate != nil {
+		return *x.FalseAlarmRate
+	}
+	return 0
+}
+
+// Request of CompareRuns.
+type CompareRunsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The candidate, `evaluations/{evaluation}/runs/{run}`.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Required. The baseline, `evaluations/{evaluation}/runs/{run}`. It may be of
+	// another evaluation if that has the same plan.
+	Baseline      string `protobuf:"bytes,2,opt,name=baseline,proto3" json:"baseline,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CompareRunsRequest) Reset() {
+	*x = CompareRunsRequest{}
+	mi := &file_unmask_v1_evaluation_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CompareRunsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CompareRunsRequest) ProtoMessage() {}
+
+func (x *CompareRunsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_unmask_v1_evaluation_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CompareRunsRequest.ProtoReflect.Descriptor instead.
+func (*CompareRunsRequest) Descriptor() ([]byte, []int) {
+	return file_unmask_v1_evaluation_service_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *CompareRunsRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *CompareRunsRequest) GetBaseline() string {
+	if x != nil {
+		return x.Baseline
+	}
+	return ""
+}
+
 var File_unmask_v1_evaluation_service_proto protoreflect.FileDescriptor
 
 const file_unmask_v1_evaluation_service_proto_rawDesc = "" +
 	"\n" +
-	"\"unmask/v1/evaluation_service.proto\x12\tunmask.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1aunmask/v1/evaluation.proto\x1a\x18unmask/v1/forecast.proto\x1a\x13unmask/v1/run.proto\x1a\x1aunmask/v1/transcript.proto\x1a\x17unmask/v1/verdict.proto\"\x94\x01\n" +
+	"\"unmask/v1/evaluation_service.proto\x12\tunmask.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1aunmask/v1/comparison.proto\x1a\x1aunmask/v1/evaluation.proto\x1a\x18unmask/v1/forecast.proto\x1a\x13unmask/v1/run.proto\x1a\x16unmask/v1/series.proto\x1a\x1aunmask/v1/transcript.proto\x1a\x17unmask/v1/verdict.proto\"\x94\x01\n" +
 	"\x17CreateEvaluationRequest\x125\n" +
 	"\n" +
 	"evaluation\x18\x01 \x01(\v2\x15.unmask.v1.EvaluationR\n" +
@@ -1288,7 +1420,16 @@ const file_unmask_v1_evaluation_service_proto_rawDesc = "" +
 	"request_id\x18\x03 \x01(\tR\trequestId\"n\n" +
 	"\x14ListVerdictsResponse\x12.\n" +
 	"\bverdicts\x18\x01 \x03(\v2\x12.unmask.v1.VerdictR\bverdicts\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xc5\b\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xbb\x01\n" +
+	"\x10GetSeriesRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12!\n" +
+	"\ftraining_run\x18\x02 \x01(\tR\vtrainingRun\x12,\n" +
+	"\x06x_axis\x18\x03 \x01(\x0e2\x15.unmask.v1.SeriesAxisR\x05xAxis\x12-\n" +
+	"\x10false_alarm_rate\x18\x04 \x01(\x01H\x00R\x0efalseAlarmRate\x88\x01\x01B\x13\n" +
+	"\x11_false_alarm_rate\"D\n" +
+	"\x12CompareRunsRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\bbaseline\x18\x02 \x01(\tR\bbaseline2\xca\t\n" +
 	"\x11EvaluationService\x12M\n" +
 	"\x10CreateEvaluation\x12\".unmask.v1.CreateEvaluationRequest\x1a\x15.unmask.v1.Evaluation\x12G\n" +
 	"\rGetEvaluation\x12\x1f.unmask.v1.GetEvaluationRequest\x1a\x15.unmask.v1.Evaluation\x12X\n" +
@@ -1305,7 +1446,9 @@ const file_unmask_v1_evaluation_service_proto_rawDesc = "" +
 	"\n" +
 	"GetVerdict\x12\x1c.unmask.v1.GetVerdictRequest\x1a\x12.unmask.v1.Verdict\x12O\n" +
 	"\fListVerdicts\x12\x1e.unmask.v1.ListVerdictsRequest\x1a\x1f.unmask.v1.ListVerdictsResponse\x12D\n" +
-	"\rCreateVerdict\x12\x1f.unmask.v1.CreateVerdictRequest\x1a\x12.unmask.v1.VerdictB\xa5\x01\n" +
+	"\rCreateVerdict\x12\x1f.unmask.v1.CreateVerdictRequest\x1a\x12.unmask.v1.Verdict\x12;\n" +
+	"\tGetSeries\x12\x1b.unmask.v1.GetSeriesRequest\x1a\x11.unmask.v1.Series\x12F\n" +
+	"\vCompareRuns\x12\x1d.unmask.v1.CompareRunsRequest\x1a\x18.unmask.v1.RunComparisonB\xa5\x01\n" +
 	"\rcom.unmask.v1B\x16EvaluationServiceProtoP\x01Z7github.com/unmask-eval/unmask/gen/go/unmask/v1;unmaskv1\xa2\x02\x03UXX\xaa\x02\tUnmask.V1\xca\x02\tUnmask\\V1\xe2\x02\x15Unmask\\V1\\GPBMetadata\xea\x02\n" +
 	"Unmask::V1b\x06proto3"
 
@@ -1321,7 +1464,7 @@ func file_unmask_v1_evaluation_service_proto_rawDescGZIP() []byte {
 	return file_unmask_v1_evaluation_service_proto_rawDescData
 }
 
-var file_unmask_v1_evaluation_service_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_unmask_v1_evaluation_service_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_unmask_v1_evaluation_service_proto_goTypes = []any{
 	(*CreateEvaluationRequest)(nil), // 0: unmask.v1.CreateEvaluationRequest
 	(*GetEvaluationRequest)(nil),    // 1: unmask.v1.GetEvaluationRequest
@@ -1343,66 +1486,76 @@ var file_unmask_v1_evaluation_service_proto_goTypes = []any{
 	(*ListVerdictsRequest)(nil),     // 17: unmask.v1.ListVerdictsRequest
 	(*CreateVerdictRequest)(nil),    // 18: unmask.v1.CreateVerdictRequest
 	(*ListVerdictsResponse)(nil),    // 19: unmask.v1.ListVerdictsResponse
-	(*Evaluation)(nil),              // 20: unmask.v1.Evaluation
-	(*Run)(nil),                     // 21: unmask.v1.Run
-	(*ForecastOptions)(nil),         // 22: unmask.v1.ForecastOptions
-	(RunView)(0),                    // 23: unmask.v1.RunView
-	(*durationpb.Duration)(nil),     // 24: google.protobuf.Duration
-	(TranscriptView)(0),             // 25: unmask.v1.TranscriptView
-	(*Transcript)(nil),              // 26: unmask.v1.Transcript
-	(*Verdict)(nil),                 // 27: unmask.v1.Verdict
-	(*emptypb.Empty)(nil),           // 28: google.protobuf.Empty
+	(*GetSeriesRequest)(nil),        // 20: unmask.v1.GetSeriesRequest
+	(*CompareRunsRequest)(nil),      // 21: unmask.v1.CompareRunsRequest
+	(*Evaluation)(nil),              // 22: unmask.v1.Evaluation
+	(*Run)(nil),                     // 23: unmask.v1.Run
+	(*ForecastOptions)(nil),         // 24: unmask.v1.ForecastOptions
+	(RunView)(0),                    // 25: unmask.v1.RunView
+	(*durationpb.Duration)(nil),     // 26: google.protobuf.Duration
+	(TranscriptView)(0),             // 27: unmask.v1.TranscriptView
+	(*Transcript)(nil),              // 28: unmask.v1.Transcript
+	(*Verdict)(nil),                 // 29: unmask.v1.Verdict
+	(SeriesAxis)(0),                 // 30: unmask.v1.SeriesAxis
+	(*emptypb.Empty)(nil),           // 31: google.protobuf.Empty
+	(*Series)(nil),                  // 32: unmask.v1.Series
+	(*RunComparison)(nil),           // 33: unmask.v1.RunComparison
 }
 var file_unmask_v1_evaluation_service_proto_depIdxs = []int32{
-	20, // 0: unmask.v1.CreateEvaluationRequest.evaluation:type_name -> unmask.v1.Evaluation
-	20, // 1: unmask.v1.ListEvaluationsResponse.evaluations:type_name -> unmask.v1.Evaluation
-	21, // 2: unmask.v1.CreateRunRequest.run:type_name -> unmask.v1.Run
-	22, // 3: unmask.v1.CreateRunRequest.forecast:type_name -> unmask.v1.ForecastOptions
-	23, // 4: unmask.v1.GetRunRequest.view:type_name -> unmask.v1.RunView
-	23, // 5: unmask.v1.ListRunsRequest.view:type_name -> unmask.v1.RunView
-	21, // 6: unmask.v1.ListRunsResponse.runs:type_name -> unmask.v1.Run
-	24, // 7: unmask.v1.WatchRunRequest.interval:type_name -> google.protobuf.Duration
-	21, // 8: unmask.v1.WatchRunResponse.run:type_name -> unmask.v1.Run
-	25, // 9: unmask.v1.GetTranscriptRequest.view:type_name -> unmask.v1.TranscriptView
-	25, // 10: unmask.v1.ListTranscriptsRequest.view:type_name -> unmask.v1.TranscriptView
-	26, // 11: unmask.v1.ListTranscriptsResponse.transcripts:type_name -> unmask.v1.Transcript
-	27, // 12: unmask.v1.CreateVerdictRequest.verdict:type_name -> unmask.v1.Verdict
-	27, // 13: unmask.v1.ListVerdictsResponse.verdicts:type_name -> unmask.v1.Verdict
-	0,  // 14: unmask.v1.EvaluationService.CreateEvaluation:input_type -> unmask.v1.CreateEvaluationRequest
-	1,  // 15: unmask.v1.EvaluationService.GetEvaluation:input_type -> unmask.v1.GetEvaluationRequest
-	2,  // 16: unmask.v1.EvaluationService.ListEvaluations:input_type -> unmask.v1.ListEvaluationsRequest
-	4,  // 17: unmask.v1.EvaluationService.DeleteEvaluation:input_type -> unmask.v1.DeleteEvaluationRequest
-	5,  // 18: unmask.v1.EvaluationService.CreateRun:input_type -> unmask.v1.CreateRunRequest
-	6,  // 19: unmask.v1.EvaluationService.GetRun:input_type -> unmask.v1.GetRunRequest
-	7,  // 20: unmask.v1.EvaluationService.ListRuns:input_type -> unmask.v1.ListRunsRequest
-	9,  // 21: unmask.v1.EvaluationService.DeleteRun:input_type -> unmask.v1.DeleteRunRequest
-	10, // 22: unmask.v1.EvaluationService.CancelRun:input_type -> unmask.v1.CancelRunRequest
-	11, // 23: unmask.v1.EvaluationService.WatchRun:input_type -> unmask.v1.WatchRunRequest
-	13, // 24: unmask.v1.EvaluationService.GetTranscript:input_type -> unmask.v1.GetTranscriptRequest
-	14, // 25: unmask.v1.EvaluationService.ListTranscripts:input_type -> unmask.v1.ListTranscriptsRequest
-	16, // 26: unmask.v1.EvaluationService.GetVerdict:input_type -> unmask.v1.GetVerdictRequest
-	17, // 27: unmask.v1.EvaluationService.ListVerdicts:input_type -> unmask.v1.ListVerdictsRequest
-	18, // 28: unmask.v1.EvaluationService.CreateVerdict:input_type -> unmask.v1.CreateVerdictRequest
-	20, // 29: unmask.v1.EvaluationService.CreateEvaluation:output_type -> unmask.v1.Evaluation
-	20, // 30: unmask.v1.EvaluationService.GetEvaluation:output_type -> unmask.v1.Evaluation
-	3,  // 31: unmask.v1.EvaluationService.ListEvaluations:output_type -> unmask.v1.ListEvaluationsResponse
-	28, // 32: unmask.v1.EvaluationService.DeleteEvaluation:output_type -> google.protobuf.Empty
-	21, // 33: unmask.v1.EvaluationService.CreateRun:output_type -> unmask.v1.Run
-	21, // 34: unmask.v1.EvaluationService.GetRun:output_type -> unmask.v1.Run
-	8,  // 35: unmask.v1.EvaluationService.ListRuns:output_type -> unmask.v1.ListRunsResponse
-	28, // 36: unmask.v1.EvaluationService.DeleteRun:output_type -> google.protobuf.Empty
-	21, // 37: unmask.v1.EvaluationService.CancelRun:output_type -> unmask.v1.Run
-	12, // 38: unmask.v1.EvaluationService.WatchRun:output_type -> unmask.v1.WatchRunResponse
-	26, // 39: unmask.v1.EvaluationService.GetTranscript:output_type -> unmask.v1.Transcript
-	15, // 40: unmask.v1.EvaluationService.ListTranscripts:output_type -> unmask.v1.ListTranscriptsResponse
-	27, // 41: unmask.v1.EvaluationService.GetVerdict:output_type -> unmask.v1.Verdict
-	19, // 42: unmask.v1.EvaluationService.ListVerdicts:output_type -> unmask.v1.ListVerdictsResponse
-	27, // 43: unmask.v1.EvaluationService.CreateVerdict:output_type -> unmask.v1.Verdict
-	29, // [29:44] is the sub-list for method output_type
-	14, // [14:29] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	22, // 0: unmask.v1.CreateEvaluationRequest.evaluation:type_name -> unmask.v1.Evaluation
+	22, // 1: unmask.v1.ListEvaluationsResponse.evaluations:type_name -> unmask.v1.Evaluation
+	23, // 2: unmask.v1.CreateRunRequest.run:type_name -> unmask.v1.Run
+	24, // 3: unmask.v1.CreateRunRequest.forecast:type_name -> unmask.v1.ForecastOptions
+	25, // 4: unmask.v1.GetRunRequest.view:type_name -> unmask.v1.RunView
+	25, // 5: unmask.v1.ListRunsRequest.view:type_name -> unmask.v1.RunView
+	23, // 6: unmask.v1.ListRunsResponse.runs:type_name -> unmask.v1.Run
+	26, // 7: unmask.v1.WatchRunRequest.interval:type_name -> google.protobuf.Duration
+	23, // 8: unmask.v1.WatchRunResponse.run:type_name -> unmask.v1.Run
+	27, // 9: unmask.v1.GetTranscriptRequest.view:type_name -> unmask.v1.TranscriptView
+	27, // 10: unmask.v1.ListTranscriptsRequest.view:type_name -> unmask.v1.TranscriptView
+	28, // 11: unmask.v1.ListTranscriptsResponse.transcripts:type_name -> unmask.v1.Transcript
+	29, // 12: unmask.v1.CreateVerdictRequest.verdict:type_name -> unmask.v1.Verdict
+	29, // 13: unmask.v1.ListVerdictsResponse.verdicts:type_name -> unmask.v1.Verdict
+	30, // 14: unmask.v1.GetSeriesRequest.x_axis:type_name -> unmask.v1.SeriesAxis
+	0,  // 15: unmask.v1.EvaluationService.CreateEvaluation:input_type -> unmask.v1.CreateEvaluationRequest
+	1,  // 16: unmask.v1.EvaluationService.GetEvaluation:input_type -> unmask.v1.GetEvaluationRequest
+	2,  // 17: unmask.v1.EvaluationService.ListEvaluations:input_type -> unmask.v1.ListEvaluationsRequest
+	4,  // 18: unmask.v1.EvaluationService.DeleteEvaluation:input_type -> unmask.v1.DeleteEvaluationRequest
+	5,  // 19: unmask.v1.EvaluationService.CreateRun:input_type -> unmask.v1.CreateRunRequest
+	6,  // 20: unmask.v1.EvaluationService.GetRun:input_type -> unmask.v1.GetRunRequest
+	7,  // 21: unmask.v1.EvaluationService.ListRuns:input_type -> unmask.v1.ListRunsRequest
+	9,  // 22: unmask.v1.EvaluationService.DeleteRun:input_type -> unmask.v1.DeleteRunRequest
+	10, // 23: unmask.v1.EvaluationService.CancelRun:input_type -> unmask.v1.CancelRunRequest
+	11, // 24: unmask.v1.EvaluationService.WatchRun:input_type -> unmask.v1.WatchRunRequest
+	13, // 25: unmask.v1.EvaluationService.GetTranscript:input_type -> unmask.v1.GetTranscriptRequest
+	14, // 26: unmask.v1.EvaluationService.ListTranscripts:input_type -> unmask.v1.ListTranscriptsRequest
+	16, // 27: unmask.v1.EvaluationService.GetVerdict:input_type -> unmask.v1.GetVerdictRequest
+	17, // 28: unmask.v1.EvaluationService.ListVerdicts:input_type -> unmask.v1.ListVerdictsRequest
+	18, // 29: unmask.v1.EvaluationService.CreateVerdict:input_type -> unmask.v1.CreateVerdictRequest
+	20, // 30: unmask.v1.EvaluationService.GetSeries:input_type -> unmask.v1.GetSeriesRequest
+	21, // 31: unmask.v1.EvaluationService.CompareRuns:input_type -> unmask.v1.CompareRunsRequest
+	22, // 32: unmask.v1.EvaluationService.CreateEvaluation:output_type -> unmask.v1.Evaluation
+	22, // 33: unmask.v1.EvaluationService.GetEvaluation:output_type -> unmask.v1.Evaluation
+	3,  // 34: unmask.v1.EvaluationService.ListEvaluations:output_type -> unmask.v1.ListEvaluationsResponse
+	31, // 35: unmask.v1.EvaluationService.DeleteEvaluation:output_type -> google.protobuf.Empty
+	23, // 36: unmask.v1.EvaluationService.CreateRun:output_type -> unmask.v1.Run
+	23, // 37: unmask.v1.EvaluationService.GetRun:output_type -> unmask.v1.Run
+	8,  // 38: unmask.v1.EvaluationService.ListRuns:output_type -> unmask.v1.ListRunsResponse
+	31, // 39: unmask.v1.EvaluationService.DeleteRun:output_type -> google.protobuf.Empty
+	23, // 40: unmask.v1.EvaluationService.CancelRun:output_type -> unmask.v1.Run
+	12, // 41: unmask.v1.EvaluationService.WatchRun:output_type -> unmask.v1.WatchRunResponse
+	28, // 42: unmask.v1.EvaluationService.GetTranscript:output_type -> unmask.v1.Transcript
+	15, // 43: unmask.v1.EvaluationService.ListTranscripts:output_type -> unmask.v1.ListTranscriptsResponse
+	29, // 44: unmask.v1.EvaluationService.GetVerdict:output_type -> unmask.v1.Verdict
+	19, // 45: unmask.v1.EvaluationService.ListVerdicts:output_type -> unmask.v1.ListVerdictsResponse
+	29, // 46: unmask.v1.EvaluationService.CreateVerdict:output_type -> unmask.v1.Verdict
+	32, // 47: unmask.v1.EvaluationService.GetSeries:output_type -> unmask.v1.Series
+	33, // 48: unmask.v1.EvaluationService.CompareRuns:output_type -> unmask.v1.RunComparison
+	32, // [32:49] is the sub-list for method output_type
+	15, // [15:32] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_unmask_v1_evaluation_service_proto_init() }
@@ -1410,18 +1563,21 @@ func file_unmask_v1_evaluation_service_proto_init() {
 	if File_unmask_v1_evaluation_service_proto != nil {
 		return
 	}
+	file_unmask_v1_comparison_proto_init()
 	file_unmask_v1_evaluation_proto_init()
 	file_unmask_v1_forecast_proto_init()
 	file_unmask_v1_run_proto_init()
+	file_unmask_v1_series_proto_init()
 	file_unmask_v1_transcript_proto_init()
 	file_unmask_v1_verdict_proto_init()
+	file_unmask_v1_evaluation_service_proto_msgTypes[20].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_unmask_v1_evaluation_service_proto_rawDesc), len(file_unmask_v1_evaluation_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   20,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -35,6 +35,8 @@ const (
 	EvaluationService_GetVerdict_FullMethodName       = "/unmask.v1.EvaluationService/GetVerdict"
 	EvaluationService_ListVerdicts_FullMethodName     = "/unmask.v1.EvaluationService/ListVerdicts"
 	EvaluationService_CreateVerdict_FullMethodName    = "/unmask.v1.EvaluationService/CreateVerdict"
+	EvaluationService_GetSeries_FullMethodName        = "/unmask.v1.EvaluationService/GetSeries"
+	EvaluationService_CompareRuns_FullMethodName      = "/unmask.v1.EvaluationService/CompareRuns"
 )
 
 // EvaluationServiceClient is the client API for EvaluationService service.
@@ -118,6 +120,20 @@ type EvaluationServiceClient interface {
 	//
 	// Errors: NOT_FOUND; FAILED_PRECONDITION when the transcript has no reply.
 	CreateVerdict(ctx context.Context, in *CreateVerdictRequest, opts ...grpc.CallOption) (*Verdict, error)
+	// Returns what the evaluation's succeeded runs show over training: one series
+	// for each training run, ordered by step. The newest run of a step counts;
+	// every other run is listed with the reason.
+	//
+	// Errors: NOT_FOUND; INVALID_ARGUMENT when no run has the training run that
+	// is asked for.
+	GetSeries(ctx context.Context, in *GetSeriesRequest, opts ...grpc.CallOption) (*Series, error)
+	// Compares a candidate run with a baseline run of the same plan, on the
+	// queries that both have.
+	//
+	// Errors: NOT_FOUND; INVALID_ARGUMENT when both are the same run;
+	// FAILED_PRECONDITION when the plans differ, or when a run has no finished
+	// sample.
+	CompareRuns(ctx context.Context, in *CompareRunsRequest, opts ...grpc.CallOption) (*RunComparison, error)
 }
 
 type evaluationServiceClient struct {
@@ -287,6 +303,26 @@ func (c *evaluationServiceClient) CreateVerdict(ctx context.Context, in *CreateV
 	return out, nil
 }
 
+func (c *evaluationServiceClient) GetSeries(ctx context.Context, in *GetSeriesRequest, opts ...grpc.CallOption) (*Series, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Series)
+	err := c.cc.Invoke(ctx, EvaluationService_GetSeries_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *evaluationServiceClient) CompareRuns(ctx context.Context, in *CompareRunsRequest, opts ...grpc.CallOption) (*RunComparison, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RunComparison)
+	err := c.cc.Invoke(ctx, EvaluationService_CompareRuns_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // EvaluationServiceServer is the server API for EvaluationService service.
 // All implementations must embed UnimplementedEvaluationServiceServer
 // for forward compatibility.
@@ -368,6 +404,20 @@ type EvaluationServiceServer interface {
 	//
 	// Errors: NOT_FOUND; FAILED_PRECONDITION when the transcript has no reply.
 	CreateVerdict(context.Context, *CreateVerdictRequest) (*Verdict, error)
+	// Returns what the evaluation's succeeded runs show over training: one series
+	// for each training run, ordered by step. The newest run of a step counts;
+	// every other run is listed with the reason.
+	//
+	// Errors: NOT_FOUND; INVALID_ARGUMENT when no run has the training run that
+	// is asked for.
+	GetSeries(context.Context, *GetSeriesRequest) (*Series, error)
+	// Compares a candidate run with a baseline run of the same plan, on the
+	// queries that both have.
+	//
+	// Errors: NOT_FOUND; INVALID_ARGUMENT when both are the same run;
+	// FAILED_PRECONDITION when the plans differ, or when a run has no finished
+	// sample.
+	CompareRuns(context.Context, *CompareRunsRequest) (*RunComparison, error)
 	mustEmbedUnimplementedEvaluationServiceServer()
 }
 
@@ -422,6 +472,12 @@ func (UnimplementedEvaluationServiceServer) ListVerdicts(context.Context, *ListV
 }
 func (UnimplementedEvaluationServiceServer) CreateVerdict(context.Context, *CreateVerdictRequest) (*Verdict, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateVerdict not implemented")
+}
+func (UnimplementedEvaluationServiceServer) GetSeries(context.Context, *GetSeriesRequest) (*Series, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetSeries not implemented")
+}
+func (UnimplementedEvaluationServiceServer) CompareRuns(context.Context, *CompareRunsRequest) (*RunComparison, error) {
+	return nil, status.Error(codes.Unimplemented, "method CompareRuns not implemented")
 }
 func (UnimplementedEvaluationServiceServer) mustEmbedUnimplementedEvaluationServiceServer() {}
 func (UnimplementedEvaluationServiceServer) testEmbeddedByValue()                           {}
@@ -707,6 +763,42 @@ func _EvaluationService_CreateVerdict_Handler(srv interface{}, ctx context.Conte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _EvaluationService_GetSeries_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetSeriesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(EvaluationServiceServer).GetSeries(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: EvaluationService_GetSeries_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(EvaluationServiceServer).GetSeries(ctx, req.(*GetSeriesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _EvaluationService_CompareRuns_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CompareRunsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(EvaluationServiceServer).CompareRuns(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: EvaluationService_CompareRuns_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(EvaluationServiceServer).CompareRuns(ctx, req.(*CompareRunsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // EvaluationService_ServiceDesc is the grpc.ServiceDesc for EvaluationService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -769,6 +861,14 @@ var EvaluationService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CreateVerdict",
 			Handler:    _EvaluationService_CreateVerdict_Handler,
+		},
+		{
+			MethodName: "GetSeries",
+			Handler:    _EvaluationService_GetSeries_Handler,
+		},
+		{
+			MethodName: "CompareRuns",
+			Handler:    _EvaluationService_CompareRuns_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
