@@ -34,7 +34,7 @@ func (s *Service) CheckGate(ctx context.Context, project string, in GateCheck) (
 	if err != nil {
 		return Decision{}, fmt.Errorf("check gate on %s: %w", r.Name(), err)
 	}
-	tally.checkGraders(ctx, s.deps.Graders)
+	tally.checkGraders(ctx, s.deps.Graders, r.Results)
 	now := s.deps.Now()
 	evidence := tally.Evidence(r)
 	d := Decision{
