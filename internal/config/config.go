@@ -27,6 +27,8 @@ type Config struct {
 	Runs   Runs    `koanf:"runs"`
 	Log    Log     `koanf:"log"`
 	Models []Model `koanf:"models"`
+	// Graders are judges and panels beside the built-in rubric.
+	Graders []Grader `koanf:"graders"`
 }
 
 // Server is about listening and serving.
@@ -94,6 +96,9 @@ type Model struct {
 	// MaxCompletionTokens sends the token limit as max_completion_tokens, as
 	// some hosted models demand, instead of max_tokens.
 	MaxCompletionTokens bool `koanf:"max_completion_tokens"`
+	// ResponseFormat is how the endpoint is told the form of a judge's reply:
+	// json_schema (the default), json_object or none.
+	ResponseFormat string `koanf:"response_format"`
 }
 
 // Default returns the settings of a server that nobody configured: loopback
@@ -194,6 +199,7 @@ func (c *Config) Validate() error {
 		seen[m.Name] = true
 		m.check(func(field, format string, args ...any) { add(key+field, format, args...) })
 	}
+	c.checkGraders(add)
 	if len(out.Problems) > 0 {
 		return &out
 	}
@@ -209,6 +215,9 @@ func (m *Model) setDefaults() {
 	}
 	if m.MaxAttempts == 0 {
 		m.MaxAttempts = 4
+	}
+	if m.ResponseFormat == "" {
+		m.ResponseFormat = "json_schema"
 	}
 }
 
@@ -232,6 +241,9 @@ func (m *Model) check(add func(field, format string, args ...any)) {
 	}
 	if m.Timeout < 0 {
 		add("timeout", "must be positive, got %s", m.Timeout)
+	}
+	if f := m.ResponseFormat; f != "json_schema" && f != "json_object" && f != "none" {
+		add("response_format", "must be json_schema, json_object or none, got %q", f)
 	}
 	if m.MaxAttempts < 1 || m.MaxAttempts > 10 {
 		add("max_attempts", "must be between 1 and 10, got %d", m.MaxAttempts)

@@ -55,6 +55,7 @@ var (
 	compliances      = enum[grading.Compliance, unmaskv1.Compliance]{"COMPLIANCE_", unmaskv1.Compliance_value, unmaskv1.Compliance_name, false}
 	alignmentFakings = enum[grading.Faking, unmaskv1.AlignmentFaking]{"ALIGNMENT_FAKING_", unmaskv1.AlignmentFaking_value, unmaskv1.AlignmentFaking_name, false}
 	evidenceParts    = enum[grading.EvidencePart, unmaskv1.EvidencePart]{"EVIDENCE_PART_", unmaskv1.EvidencePart_value, unmaskv1.EvidencePart_name, true}
+	graderKinds      = enum[grading.Kind, unmaskv1.GraderKind]{"GRADER_KIND_", unmaskv1.GraderKind_value, unmaskv1.GraderKind_name, true}
 	metrics          = enum[gate.Metric, unmaskv1.Metric]{"METRIC_", unmaskv1.Metric_value, unmaskv1.Metric_name, true}
 	outcomes         = enum[gate.Outcome, unmaskv1.Outcome]{"OUTCOME_", unmaskv1.Outcome_value, unmaskv1.Outcome_name, false}
 	ruleReasons      = enum[gate.Reason, unmaskv1.RuleReason]{"RULE_REASON_", unmaskv1.RuleReason_value, unmaskv1.RuleReason_name, false}
