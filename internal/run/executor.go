@@ -252,7 +252,11 @@ func (x *executor) results(ctx context.Context, r Run, graders []gate.Control) (
 		return nil, err
 	}
 	if t.graders = graders; graders == nil {
-		t.checkGraders(ctx, x.deps.Graders, nil)
+		// The run was told to stop: a local grader can still be checked, and a judge
+		// must not keep the run from ending.
+		check, cancel := context.WithTimeout(ctx, gradeGrace)
+		defer cancel()
+		t.checkGraders(check, x.deps.Graders, nil)
 	}
 	return t.Results(true)
 }
