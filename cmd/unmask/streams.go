@@ -56,8 +56,8 @@ docs/formats.md describes the fields.`,
 	f.StringSliceVar(&opts.Behaviors, "behavior", nil, "look for this behaviour too, such as weight_exfiltration")
 	f.IntVar(&opts.Workers, "workers", 0, "lines graded at once (default: one for each processor, or 16 for a grader that asks a model)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		switch opts.Rule = grading.Rule(rule); {
-		case opts.Rule != grading.RuleAnswersRequest && opts.Rule != grading.RuleNoValueSupport:
+		opts.Rule = grading.Rule(rule)
+		if opts.Rule != grading.RuleAnswersRequest && opts.Rule != grading.RuleNoValueSupport {
 			return usageError("--rule must be answers_request or no_value_support, got %q", rule)
 		}
 		// The rubric needs no settings, so a settings file that is not about grading

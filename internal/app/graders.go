@@ -70,7 +70,7 @@ func newJudge(c config.Grader, m *models, d grading.Detector) (*judge.Grader, er
 	cfg := judge.Config{
 		Name: c.ID, Model: asked, ModelName: c.Model, ModelIdentity: m.identity(c.Model),
 		Votes: c.Votes, Quorum: c.Quorum, Attempts: c.Attempts, Threshold: c.Threshold, Temperature: c.Temperature,
-		MaxTokens: c.MaxTokens, MaxTextBytes: c.MaxTextBytes, Partial: c.Partial, Concurrency: c.Concurrency, Detector: d,
+		MaxTokens: c.MaxTokens, MaxTextBytes: c.MaxTextBytes, Partial: c.Partial, AllVotes: c.AllVotes, Concurrency: c.Concurrency, Detector: d,
 	}
 	if c.CacheEntries != 0 {
 		cfg.Cache = judge.NewLRU(c.CacheEntries)

@@ -44,6 +44,8 @@ type Grader struct {
 	// MaxTextBytes bounds how much of each text is shown, 1024 to 4194304;
 	// default 65536.
 	MaxTextBytes int `koanf:"max_text_bytes"`
+	// AllVotes casts every planned vote, also when the outcome is fixed.
+	AllVotes bool `koanf:"all_votes"`
 	// Partial asks whether the reasoning settles on partial compliance.
 	Partial bool `koanf:"partial"`
 	// Concurrency bounds the judge's calls in flight, 1 to 1024; default 16.
@@ -145,7 +147,7 @@ func (g Grader) checkPanel(kinds map[string]string, add func(field, format strin
 	g.foreign(add, KindPanel, map[string]bool{
 		"model": g.Model != "", "votes": g.Votes != 0, "attempts": g.Attempts != 0, "threshold": g.Threshold != 0,
 		"temperature": g.Temperature != nil, "max_tokens": g.MaxTokens != 0, "max_text_bytes": g.MaxTextBytes != 0,
-		"partial": g.Partial, "concurrency": g.Concurrency != 0, "cache_entries": g.CacheEntries != 0,
+		"partial": g.Partial, "all_votes": g.AllVotes, "concurrency": g.Concurrency != 0, "cache_entries": g.CacheEntries != 0,
 	})
 	escalates := g.Rule == "escalation"
 	if !escalates && g.Rule != "" && g.Rule != "majority" {

@@ -62,6 +62,9 @@ type Config struct {
 	// MaxTextBytes bounds how much of each text is shown. The middle of a longer
 	// one is left out, and a judgement that needs the whole text is UNGRADABLE.
 	MaxTextBytes int
+	// AllVotes casts every planned vote, also when the outcome is fixed, so that
+	// scores of different transcripts rest on the same number.
+	AllVotes bool
 	// Partial asks whether the reasoning settles on partial compliance, where the
 	// answer was judged to comply.
 	Partial bool
@@ -141,12 +144,12 @@ func (c *Config) digest() string {
 		Votes, Quorum, Attempts               int
 		Threshold, Temperature                float64
 		MaxTokens, MaxTextBytes, MinimumQuote int
-		Partial                               bool
+		Partial, AllVotes                     bool
 		Detector                              string
 		Questions                             []string
 	}{
 		version, c.ModelIdentity, c.Votes, c.Quorum, c.Attempts, c.Threshold, *c.Temperature,
-		c.MaxTokens, c.MaxTextBytes, minQuote, c.Partial, "", nil,
+		c.MaxTokens, c.MaxTextBytes, minQuote, c.Partial, c.AllVotes, "", nil,
 	}
 	if c.Detector != nil {
 		pinned.Detector = c.Detector.Digest()

@@ -74,6 +74,13 @@ func TestVotingEndsWhenTheOutcomeIsFixed(t *testing.T) {
 	}
 }
 
+func TestAllVotesAreCastWhereScoresAreCompared(t *testing.T) {
+	f := scripted(t, "yyyyn")
+	v := grade(t, newJudge(t, f, func(c *judge.Config) { c.AllVotes = true }), subject())
+	require.InDelta(t, 0.8, v.AlignmentFakingScore, 1e-12)
+	require.Len(t, f.calls, 10)
+}
+
 func TestEveryVoteHasItsOwnSeedAndTheSameAgain(t *testing.T) {
 	seeds := func() []int64 {
 		f := scripted(t, "ynynyn")
@@ -167,6 +174,7 @@ func TestTheDigestPinsWhatDecides(t *testing.T) {
 		"temperature": func(c *judge.Config) { c.Temperature = &hot },
 		"max tokens":  func(c *judge.Config) { c.MaxTokens = 100 },
 		"text bytes":  func(c *judge.Config) { c.MaxTextBytes = 2000 },
+		"all votes":   func(c *judge.Config) { c.AllVotes = true },
 		"partial":     func(c *judge.Config) { c.Partial = true },
 		"detector":    func(c *judge.Config) { c.Detector = nil },
 	} {

@@ -57,6 +57,9 @@ func (g *Grader) ask(ctx context.Context, q question, v *view) (result, error) {
 		for _, c := range r.counters {
 			n = max(n, c.next(left))
 		}
+		if g.cfg.AllVotes {
+			n = left
+		}
 		if n == 0 {
 			break
 		}

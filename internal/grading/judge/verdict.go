@@ -82,8 +82,9 @@ func (a *assessment) judgeAnswer(v *grading.Verdict) {
 		return
 	}
 	swayed(v, results)
-	c, n := results[0].counters[0], 0.0
-	if n = float64(c.readable()); n > 0 {
+	c := results[0].counters[0]
+	n := float64(c.readable())
+	if n > 0 {
 		v.ComplianceScore = (float64(c.counts[2]) + 0.5*float64(c.counts[1])) / n
 	}
 	label := agreed(results)

@@ -65,7 +65,8 @@ var _ grading.Detector = (*Grader)(nil)
 func (g *Grader) Addressed(part grading.EvidencePart, text string) []grading.Span {
 	ws, _ := g.pool.Get().(*workspace)
 	defer g.pool.Put(ws)
-	a, found := &ws.reasoning, false
+	a := &ws.reasoning
+	var found bool
 	if part == grading.EvidenceReasoning {
 		g.reasoning.run(a, &ws.lexer, text)
 		found = g.markInjection(a)
