@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/unmask-eval/unmask/internal/app"
+	"github.com/unmask-eval/unmask/internal/config"
 	"github.com/unmask-eval/unmask/internal/grading"
 	"github.com/unmask-eval/unmask/internal/grading/gradeline"
-	"github.com/unmask-eval/unmask/internal/grading/rubric"
+	"github.com/unmask-eval/unmask/internal/run"
 	"github.com/unmask-eval/unmask/internal/stats/statsdoc"
 	"github.com/unmask-eval/unmask/internal/transcript"
 )
@@ -33,30 +36,53 @@ func withInput(cmd *cobra.Command, path string, fn func(io.Reader) error) error 
 }
 
 func newGrade() *cobra.Command {
-	var grader, rule string
+	var grader, rule, configFile string
 	var opts gradeline.Options
 	cmd := &cobra.Command{
 		Use: "grade", Short: "Grade transcripts: JSON lines in, verdicts out", Args: noArgs,
 		Long: `Grade transcripts, one JSON object a line, and write one verdict a line in the
 order of the input. A line that cannot be graded is answered by {"id","error"}
 and does not stop the others; how many there were is said at the end.
+Judges and panels are configured in the settings file (--config).
 docs/formats.md describes the fields.`,
+		Example: `  unmask grade < transcripts.jsonl > verdicts.jsonl
+  unmask grade --config unmask.yaml --grader my-judge --workers 16 < transcripts.jsonl`,
 	}
 	input := inputFlag(cmd)
 	f := cmd.Flags()
-	f.StringVar(&grader, "grader", "rubric", "grader: rubric")
+	f.StringVar(&grader, "grader", run.DefaultGrader, "rubric, or a grader of the settings file")
+	f.StringVar(&configFile, "config", os.Getenv(config.EnvFile), "settings file that has the graders and their models (env UNMASK_CONFIG)")
 	f.StringVar(&rule, "rule", string(grading.RuleAnswersRequest), "what counts as compliance: answers_request or no_value_support")
 	f.StringSliceVar(&opts.Behaviors, "behavior", nil, "look for this behaviour too, such as weight_exfiltration")
-	f.IntVar(&opts.Workers, "workers", 0, "lines graded at once (default: one for each processor)")
+	f.IntVar(&opts.Workers, "workers", 0, "lines graded at once (default: one for each processor, or 16 for a grader that asks a model)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		switch opts.Rule = grading.Rule(rule); {
-		case grader != "rubric":
-			return usageError("--grader: there is no grader %q; known is rubric", grader)
-		case opts.Rule != grading.RuleAnswersRequest && opts.Rule != grading.RuleNoValueSupport:
+		opts.Rule = grading.Rule(rule)
+		if opts.Rule != grading.RuleAnswersRequest && opts.Rule != grading.RuleNoValueSupport {
 			return usageError("--rule must be answers_request or no_value_support, got %q", rule)
 		}
+		// The rubric needs no settings, so a settings file that is not about grading
+		// cannot stand in its way.
+		settings := config.Default()
+		if name := strings.TrimPrefix(grader, "graders/"); name != run.DefaultGrader || cmd.Flags().Changed("config") {
+			var err error
+			if settings, err = config.Load(config.Source{File: configFile, Environ: os.Environ()}); err != nil {
+				return err
+			}
+		}
+		graders, err := app.NewGraders(settings)
+		if err != nil {
+			return err
+		}
+		defer graders.Close()
+		g, err := graders.Grader(strings.TrimPrefix(grader, "graders/"))
+		if err != nil {
+			return usageError("--grader: there is no grader %q; known are %s", grader, graders.Names())
+		}
+		if opts.Workers == 0 && g.Name() != run.DefaultGrader {
+			opts.Workers = run.DefaultConcurrency // a model is waited for, not computed
+		}
 		return withInput(cmd, *input, func(r io.Reader) error {
-			sum, err := gradeline.Run(cmd.Context(), rubric.New(), r, cmd.OutOrStdout(), opts)
+			sum, err := gradeline.Run(cmd.Context(), g, r, cmd.OutOrStdout(), opts)
 			if sum.Failed > 0 {
 				hint(cmd, "%d of %d lines could not be graded; their output lines say why", sum.Failed, sum.Lines)
 			}

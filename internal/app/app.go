@@ -16,7 +16,6 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/unmask-eval/unmask/internal/config"
-	"github.com/unmask-eval/unmask/internal/grading/rubric"
 	"github.com/unmask-eval/unmask/internal/model/sim"
 	"github.com/unmask-eval/unmask/internal/run"
 	"github.com/unmask-eval/unmask/internal/scenario"
@@ -49,8 +48,12 @@ func New(ctx context.Context, cfg config.Config, log *zap.Logger) (*App, error) 
 	if err != nil {
 		return nil, fmt.Errorf("load the scenario library: %w", err)
 	}
-	a := &App{cfg: cfg, log: log, metrics: telemetry.NewMetrics(), graders: graders{rubric.New()}}
+	a := &App{cfg: cfg, log: log, metrics: telemetry.NewMetrics()}
 	if a.models, err = newModels(cfg.Models, sim.Options{Benign: benign(library)}); err != nil {
+		return nil, err
+	}
+	if a.graders, err = newGraders(cfg.Graders, a.models); err != nil {
+		a.models.close()
 		return nil, err
 	}
 	if a.store, err = sqlite.Open(ctx, sqlite.Config{Path: cfg.Store.Path}); err != nil {

@@ -24,7 +24,9 @@ type models struct {
 	// prices has those of configured models.
 	prices map[string]run.Prices
 	known  []string
-	sim    sim.Options
+	// identities pin what stands behind the names.
+	identities map[string]string
+	sim        sim.Options
 
 	mu    sync.Mutex
 	built map[string]model.Model
@@ -34,12 +36,12 @@ type models struct {
 const maxBuilt = 1024
 
 func newModels(list []config.Model, simOptions sim.Options) (*models, error) {
-	m := &models{named: map[string]*openai.Client{}, prices: map[string]run.Prices{}, sim: simOptions, built: map[string]model.Model{}}
+	m := &models{named: map[string]*openai.Client{}, prices: map[string]run.Prices{}, identities: map[string]string{}, sim: simOptions, built: map[string]model.Model{}}
 	for _, c := range list {
 		client, err := openai.New(openai.Config{
 			BaseURL: c.BaseURL, Model: c.ModelID,
 			APIKey:     credential.Ref{Env: c.APIKeyEnv, File: c.APIKeyFile},
-			TokenField: tokenField(c.MaxCompletionTokens),
+			TokenField: tokenField(c.MaxCompletionTokens), ResponseFormat: openai.ResponseFormat(c.ResponseFormat),
 			Transport: transport.Config{
 				CallTimeout: c.Timeout, FirstByteTimeout: c.Timeout, MaxAttempts: c.MaxAttempts,
 			},
@@ -51,8 +53,18 @@ func newModels(list []config.Model, simOptions sim.Options) (*models, error) {
 		m.named[c.Name] = client
 		m.prices[c.Name] = run.Prices{Input: c.InputPrice, Output: c.OutputPrice}
 		m.known = append(m.known, c.Name)
+		m.identities[c.Name] = c.Provider + " " + c.BaseURL + " " + c.ModelID
 	}
 	return m, nil
+}
+
+// identity pins the model that a name stands for: the endpoint and its id there,
+// or, of a simulated model, the name, which says all that it does.
+func (m *models) identity(id string) string {
+	if identity, ok := m.identities[id]; ok {
+		return identity
+	}
+	return id
 }
 
 func tokenField(completion bool) openai.TokenField {

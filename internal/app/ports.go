@@ -23,7 +23,7 @@ func (s scenarios) Get(ref string) (*scenario.Scenario, error) {
 // List implements run.Scenarios.
 func (s scenarios) List() []*scenario.Scenario { return s.library.List() }
 
-// graders is a fixed set of graders as a run.Graders.
+// graders is a fixed set of graders, ordered by name, as a run.Graders.
 type graders []grading.Grader
 
 // Grader implements run.Graders.

@@ -149,7 +149,7 @@ func TestAFlatSeriesReportsNothing(t *testing.T) {
 	require.Empty(t, s.GetFindings())
 	require.Empty(t, s.GetLeftOut())
 	gap := trendOf(s, unmaskv1.SeriesMetric_SERIES_METRIC_COMPLIANCE_GAP)
-	require.Equal(t, int32(176), gap.GetQueries())
+	require.Equal(t, int32(380), gap.GetQueries())
 	require.Positive(t, gap.GetSlopeStandardError(), "the checkpoints are not copies of one another")
 }
 

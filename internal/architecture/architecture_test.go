@@ -40,6 +40,12 @@ var rules = []rule{
 		"estimators are pure; distributions come from gonum",
 	},
 	{
+		"internal/grading/judge",
+		[]string{"internal/grading", "internal/transcript", "internal/model"},
+		nil,
+		"a judge asks a model through the port internal/model, whose types say why there is no reply; adapters stay out of reach",
+	},
+	{
 		"internal/grading",
 		[]string{"internal/transcript", "internal/stats"},
 		[]string{"github.com/BobuSumisu/aho-corasick", "golang.org/x/text"},

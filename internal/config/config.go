@@ -27,6 +27,8 @@ type Config struct {
 	Runs   Runs    `koanf:"runs"`
 	Log    Log     `koanf:"log"`
 	Models []Model `koanf:"models"`
+	// Graders are judges and panels beside the built-in rubric.
+	Graders []Grader `koanf:"graders"`
 }
 
 // Server is about listening and serving.
@@ -98,6 +100,9 @@ type Model struct {
 	// from 0 to 1e9; nil when not known. Forecasts use them, and nothing else.
 	InputPrice  *float64 `koanf:"input_price"`
 	OutputPrice *float64 `koanf:"output_price"`
+	// ResponseFormat is how the endpoint is told the form of a judge's reply:
+	// json_schema (the default), json_object or none.
+	ResponseFormat string `koanf:"response_format"`
 }
 
 // Default returns the settings of a server that nobody configured: loopback
@@ -198,6 +203,7 @@ func (c *Config) Validate() error {
 		seen[m.Name] = true
 		m.check(func(field, format string, args ...any) { add(key+field, format, args...) })
 	}
+	c.checkGraders(add)
 	if len(out.Problems) > 0 {
 		return &out
 	}
@@ -216,6 +222,9 @@ func (m *Model) setDefaults() {
 	}
 	if m.MaxAttempts == 0 {
 		m.MaxAttempts = 4
+	}
+	if m.ResponseFormat == "" {
+		m.ResponseFormat = "json_schema"
 	}
 }
 
@@ -239,6 +248,9 @@ func (m *Model) check(add func(field, format string, args ...any)) {
 	}
 	if m.Timeout < 0 {
 		add("timeout", "must be positive, got %s", m.Timeout)
+	}
+	if f := m.ResponseFormat; f != "json_schema" && f != "json_object" && f != "none" {
+		add("response_format", "must be json_schema, json_object or none, got %q", f)
 	}
 	if m.MaxAttempts < 1 || m.MaxAttempts > 10 {
 		add("max_attempts", "must be between 1 and 10, got %d", m.MaxAttempts)

@@ -2,8 +2,13 @@ package grading
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 )
+
+// ErrBroken is wrapped by the error of a grader that panicked.
+var ErrBroken = errors.New("the grader broke")
 
 // ControlKind says what a control transcript is a known case of.
 type ControlKind string
@@ -97,15 +102,33 @@ func JudgeControls(controls []Control, verdicts []Verdict) (ControlReport, error
 	return r, nil
 }
 
-// CheckControls grades the controls with g, one after the other.
+// CheckControls grades the controls with g, all at once: there are few of them,
+// and a grader that asks a model takes its time for each. It returns the error of
+// the first control that could not be graded; a grader that breaks is one.
 func CheckControls(ctx context.Context, g Grader, controls []Control) (ControlReport, error) {
 	verdicts := make([]Verdict, len(controls))
+	errs := make([]error, len(controls))
+	var wg sync.WaitGroup
 	for i, c := range controls {
-		v, err := g.Grade(ctx, c.Subject)
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			defer func() {
+				if r := recover(); r != nil {
+					errs[i] = fmt.Errorf("control %d: %w: panic of type %T", i, ErrBroken, r)
+				}
+			}()
+			var err error
+			if verdicts[i], err = g.Grade(ctx, c.Subject); err != nil {
+				errs[i] = fmt.Errorf("control %d: %w", i, err)
+			}
+		}()
+	}
+	wg.Wait()
+	for _, err := range errs {
 		if err != nil {
-			return ControlReport{}, fmt.Errorf("control %d: %w", i, err)
+			return ControlReport{}, err
 		}
-		verdicts[i] = v
 	}
 	return JudgeControls(controls, verdicts)
 }

@@ -9,6 +9,7 @@ package grading
 
 import (
 	"context"
+	"slices"
 
 	"github.com/unmask-eval/unmask/internal/transcript"
 )
@@ -57,6 +58,30 @@ const (
 	FlagInjectionSuspected = "INJECTION_SUSPECTED"
 	// FlagLowConfidence: the scores are close to the thresholds.
 	FlagLowConfidence = "LOW_CONFIDENCE"
+	// FlagTextCut: a text was too long to be read whole. A judgement that what was
+	// left out could change is UNGRADABLE.
+	FlagTextCut = "TEXT_CUT"
+	// FlagVotesMissing: votes that were cast could not be counted; Polls say why.
+	FlagVotesMissing = "VOTES_MISSING"
+	// FlagQuoteUnverified: a vote was void because what it quotes as decisive is
+	// not in the text, or is not the model's own.
+	FlagQuoteUnverified = "QUOTE_UNVERIFIED"
+	// FlagNoQuorum: a question had too few votes that could be counted.
+	FlagNoQuorum = "NO_QUORUM"
+	// FlagNoMajority: the votes on a question were split, with none in the majority.
+	FlagNoMajority = "NO_MAJORITY"
+	// FlagBehaviorUndecided: a behaviour that was asked for could not be decided
+	// and is not among the verdict's behaviours.
+	FlagBehaviorUndecided = "BEHAVIOR_UNDECIDED"
+	// FlagSwayed: the judgement changed when the text that addresses a grader was
+	// left out, so there is none.
+	FlagSwayed = "SWAYED_BY_TEXT"
+	// FlagEscalated: the first member of a panel was in doubt and the last one judged.
+	FlagEscalated = "ESCALATED"
+	// FlagMembersDisagree: the members of a panel judged differently.
+	FlagMembersDisagree = "MEMBERS_DISAGREE"
+	// FlagMemberFailed: a member of a panel gave no judgement.
+	FlagMemberFailed = "MEMBER_FAILED"
 )
 
 // EvidencePart names the text that evidence is quoted from.
@@ -93,11 +118,58 @@ type Behavior struct {
 	Evidence []Evidence `json:"evidence,omitempty"`
 }
 
-// Usage counts what a verdict cost; all zero for a local grader.
+// Usage counts what a verdict cost; all zero for a local grader, and for votes
+// that were remembered. Tokens are what the provider reported.
 type Usage struct {
 	Calls        int64 `json:"calls,omitempty"`
 	InputTokens  int64 `json:"input_tokens,omitempty"`
 	OutputTokens int64 `json:"output_tokens,omitempty"`
+}
+
+// Add adds what other cost.
+func (u *Usage) Add(other Usage) {
+	u.Calls += other.Calls
+	u.InputTokens += other.InputTokens
+	u.OutputTokens += other.OutputTokens
+}
+
+// Poll is how the votes of a judge on one question came out.
+// Cast = Readable + the sum of Missing, and Readable = the sum of Counts, but
+// for behaviours, where Counts has the votes that found each one.
+type Poll struct {
+	// Question is "compliance", "alignment_faking", "partial_compliance" or
+	// "behaviors".
+	Question string `json:"question"`
+	// Masked says that text which addresses a grader was left out. Such a text
+	// is judged with and without it.
+	Masked bool `json:"masked,omitempty"`
+	// Planned votes, those Cast before the outcome was fixed, and those that
+	// could be counted.
+	Planned  int `json:"planned"`
+	Cast     int `json:"cast"`
+	Readable int `json:"readable"`
+	// Remembered of the cast votes came from the cache and cost nothing.
+	Remembered int `json:"remembered,omitempty"`
+	// Counts are the votes for each answer, and Missing those without a readable
+	// one, by cause.
+	Counts  map[string]int `json:"counts,omitempty"`
+	Missing map[string]int `json:"missing,omitempty"`
+}
+
+// Member is the judgement of one member of a panel, without its evidence.
+type Member struct {
+	Grader       string `json:"grader"`
+	GraderDigest string `json:"grader_digest"`
+	// Error says in a few words of ours why there is no judgement, or is "".
+	Error                string     `json:"error,omitempty"`
+	Compliance           Compliance `json:"compliance,omitempty"`
+	ComplianceScore      float64    `json:"compliance_score,omitempty"`
+	AlignmentFaking      Faking     `json:"alignment_faking,omitempty"`
+	AlignmentFakingScore float64    `json:"alignment_faking_score,omitempty"`
+	Flags                []string   `json:"flags,omitempty"`
+	Votes                int        `json:"votes,omitempty"`
+	Polls                []Poll     `json:"polls,omitempty"`
+	Usage                Usage      `json:"usage"`
 }
 
 // Subject is what a grader is given.
@@ -150,9 +222,23 @@ type Verdict struct {
 	// Grader is the grader's name and GraderDigest pins its exact behaviour.
 	Grader       string `json:"grader"`
 	GraderDigest string `json:"grader_digest"`
-	// Votes is how many votes were counted; 1 for a deterministic grader.
+	// Votes is how many votes were counted: 1 for a deterministic grader, the
+	// readable votes on the reasoning (on the answer where the reasoning was not
+	// asked about) for a judge, and the members that judged for a panel.
 	Votes int   `json:"votes"`
 	Usage Usage `json:"usage"`
+	// Polls has each question that a judge put to its model.
+	Polls []Poll `json:"polls,omitempty"`
+	// Members has what each member of a panel that was asked found, in the
+	// panel's order.
+	Members []Member `json:"members,omitempty"`
+}
+
+// AddFlag adds a flag once.
+func (v *Verdict) AddFlag(flag string) {
+	if !slices.Contains(v.Flags, flag) {
+		v.Flags = append(v.Flags, flag)
+	}
 }
 
 // Grader judges transcripts.
@@ -168,4 +254,45 @@ type Grader interface {
 	// Digest pins the grader's behaviour: equal digests grade alike.
 	Digest() string
 	Grade(ctx context.Context, s Subject) (Verdict, error)
+}
+
+// Kind is the kind of a grader.
+type Kind string
+
+// The kinds of graders.
+const (
+	KindRubric Kind = "rubric"
+	KindJudge  Kind = "judge"
+	KindPanel  Kind = "panel"
+)
+
+// Description says what a grader is, for people. The digest pins it.
+type Description struct {
+	Kind Kind
+	// Model is the name of a judge's model.
+	Model string
+	// Votes is how many votes a judge plans on a question.
+	Votes int
+	// Members are the graders of a panel, in its order, and Rule is how they decide.
+	Members []string
+	Rule    string
+}
+
+// Described is a grader that can describe itself.
+type Described interface {
+	Grader
+	Describe() Description
+}
+
+// Span is a range of bytes, [Start, End), of a text.
+type Span struct{ Start, End int }
+
+// Detector finds text that addresses a grader: the way in which a transcript
+// tries to be judged by what it says of itself.
+type Detector interface {
+	// Addressed returns the spans of such text in the named part, in order and
+	// without overlaps. It is safe for concurrent use.
+	Addressed(part EvidencePart, text string) []Span
+	// Digest pins what is found.
+	Digest() string
 }

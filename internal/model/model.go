@@ -8,6 +8,7 @@ package model
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -41,6 +42,19 @@ type Request struct {
 	// SampleID identifies the sample in errors and to simulated models. It is
 	// never sent to a real provider.
 	SampleID string
+	// ResponseSchema asks for a reply that is one JSON object of this form. Nil
+	// asks for text. An adapter sends it as far as its endpoint takes it (see
+	// openai.ResponseFormat) or fails with BAD_REQUEST; that the reply keeps to
+	// it is never promised.
+	ResponseSchema *Schema
+}
+
+// Schema is the form of a reply.
+type Schema struct {
+	// Name is 1 to 64 letters, digits, underscores and hyphens.
+	Name string
+	// JSON is a JSON Schema of an object.
+	JSON json.RawMessage
 }
 
 // Usage counts tokens as the provider reported them; 0 where it did not.

@@ -78,15 +78,9 @@ func toJudgement(v grading.Verdict) *unmaskv1.Verdict {
 		Compliance: compliances.proto(v.Compliance), AlignmentFaking: alignmentFakings.proto(v.AlignmentFaking),
 		ComplianceEvidence: toEvidence(v.ComplianceEvidence), Rationale: clean(v.Rationale), Flags: cleanAll(v.Flags),
 		Grader: resource.GraderName(v.Grader), GraderDigest: v.GraderDigest, Votes: count(v.Votes),
-		Usage: &unmaskv1.Usage{Calls: v.Usage.Calls, InputTokens: v.Usage.InputTokens, OutputTokens: v.Usage.OutputTokens},
-	}
-	switch v.Compliance {
-	case grading.Refused, grading.Partial, grading.Complied:
-		out.ComplianceScore = &v.ComplianceScore
-	}
-	switch v.AlignmentFaking {
-	case grading.FakingPresent, grading.FakingAbsent:
-		out.AlignmentFakingScore = &v.AlignmentFakingScore
+		Usage: toGradingUsage(v.Usage), Polls: each(v.Polls, toPoll), Members: each(v.Members, toMember),
+		ComplianceScore:      complianceScore(v.Compliance, v.ComplianceScore),
+		AlignmentFakingScore: fakingScore(v.AlignmentFaking, v.AlignmentFakingScore),
 	}
 	for _, c := range v.Criteria {
 		out.Criteria = append(out.Criteria, &unmaskv1.Finding{Id: clean(c.ID), Met: c.Met, Score: c.Score, Evidence: toEvidence(c.Evidence)})
@@ -95,6 +89,52 @@ func toJudgement(v grading.Verdict) *unmaskv1.Verdict {
 		out.Behaviors = append(out.Behaviors, &unmaskv1.Finding{Id: clean(b.ID), Met: b.Met, Score: b.Score, Evidence: toEvidence(b.Evidence)})
 	}
 	return out
+}
+
+func toGradingUsage(u grading.Usage) *unmaskv1.Usage {
+	return &unmaskv1.Usage{Calls: u.Calls, InputTokens: u.InputTokens, OutputTokens: u.OutputTokens}
+}
+
+func complianceScore(c grading.Compliance, score float64) *float64 {
+	switch c {
+	case grading.Refused, grading.Partial, grading.Complied:
+		return &score
+	default:
+		return nil
+	}
+}
+
+func fakingScore(f grading.Faking, score float64) *float64 {
+	switch f {
+	case grading.FakingPresent, grading.FakingAbsent:
+		return &score
+	default:
+		return nil
+	}
+}
+
+func toPoll(p grading.Poll) *unmaskv1.Poll {
+	return &unmaskv1.Poll{
+		Question: clean(p.Question), Masked: p.Masked, Planned: count(p.Planned), Cast: count(p.Cast),
+		Readable: count(p.Readable), Remembered: count(p.Remembered), Counts: toCounts(p.Counts), Missing: toCounts(p.Missing),
+	}
+}
+
+func toCounts(m map[string]int) map[string]int32 {
+	out := make(map[string]int32, len(m))
+	for k, n := range m {
+		out[clean(k)] = count(n)
+	}
+	return out
+}
+
+func toMember(m grading.Member) *unmaskv1.Member {
+	return &unmaskv1.Member{
+		Grader: resource.GraderName(clean(m.Grader)), GraderDigest: clean(m.GraderDigest), Error: clean(m.Error),
+		Compliance: compliances.proto(m.Compliance), ComplianceScore: complianceScore(m.Compliance, m.ComplianceScore),
+		AlignmentFaking: alignmentFakings.proto(m.AlignmentFaking), AlignmentFakingScore: fakingScore(m.AlignmentFaking, m.AlignmentFakingScore),
+		Flags: cleanAll(m.Flags), Votes: count(m.Votes), Polls: each(m.Polls, toPoll), Usage: toGradingUsage(m.Usage),
+	}
 }
 
 func toEvidence(all []grading.Evidence) []*unmaskv1.Evidence {

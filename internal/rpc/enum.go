@@ -73,4 +73,5 @@ var (
 	seriesMetrics      = enum[series.Metric, unmaskv1.SeriesMetric]{"SERIES_METRIC_", unmaskv1.SeriesMetric_value, unmaskv1.SeriesMetric_name, false}
 	seriesCodes        = enum[series.Code, unmaskv1.SeriesFindingCode]{"SERIES_FINDING_CODE_", unmaskv1.SeriesFindingCode_value, unmaskv1.SeriesFindingCode_name, false}
 	leftOutReasons     = enum[run.LeftOutReason, unmaskv1.LeftOutReason]{"LEFT_OUT_REASON_", unmaskv1.LeftOutReason_value, unmaskv1.LeftOutReason_name, false}
+	graderKinds        = enum[grading.Kind, unmaskv1.GraderKind]{"GRADER_KIND_", unmaskv1.GraderKind_value, unmaskv1.GraderKind_name, true}
 )

@@ -74,5 +74,18 @@ func (s *gradingService) grade(ctx context.Context, grader string, in *unmaskv1.
 }
 
 func toGrader(g grading.Grader) *unmaskv1.Grader {
-	return &unmaskv1.Grader{Name: resource.GraderName(g.Name()), Digest: g.Digest()}
+	out := &unmaskv1.Grader{Name: resource.GraderName(g.Name()), Digest: g.Digest()}
+	described, ok := g.(grading.Described)
+	if !ok {
+		return out
+	}
+	d := described.Describe()
+	out.Kind, out.Votes, out.Rule = graderKinds.proto(d.Kind), count(d.Votes), d.Rule
+	if d.Model != "" {
+		out.Model = resource.ModelName(d.Model)
+	}
+	for _, m := range d.Members {
+		out.Members = append(out.Members, resource.GraderName(m))
+	}
+	return out
 }

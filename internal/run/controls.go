@@ -2,7 +2,9 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/unmask-eval/unmask/internal/gate"
 	"github.com/unmask-eval/unmask/internal/grading"
@@ -42,12 +44,33 @@ func (t *Tally) controls(sc int, s *scenario.Scenario) []gate.Control {
 }
 
 // checkGraders has the plan's grader judge transcripts whose right verdict is
-// known, so that a null result is the model's and not a blind grader's.
-func (t *Tally) checkGraders(ctx context.Context, graders Graders) {
-	t.graders = []gate.Control{graderControl(ctx, graders, t.plan)}
+// known, so that a null result is the model's and not a blind grader's. kept are
+// results of the run that have that control already: a judge is paid for once.
+func (t *Tally) checkGraders(ctx context.Context, graders Graders, kept *Results) {
+	t.graders = []gate.Control{graderControl(ctx, graders, t.plan, kept)}
 }
 
-func graderControl(ctx context.Context, graders Graders, p Plan) (out gate.Control) {
+// graderAway is the detail of a control that nothing could be learned from; it is
+// tried again when a gate is checked.
+const graderAway = "the grader could not judge the known transcripts"
+
+// graderCheckTimeout bounds the check of a grader that asks a model.
+const graderCheckTimeout = 10 * time.Minute
+
+// checkGraders has a run's grader judge the known transcripts within the run, so
+// that a judge has the time that it needs and the run can be cancelled meanwhile.
+// It returns nil where that is left to the end of the run.
+func (x *executor) checkGraders(ctx context.Context, r Run) []gate.Control {
+	e, err := x.deps.Store.GetEvaluation(ctx, r.Project, r.Evaluation)
+	if err != nil || ctx.Err() != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, graderCheckTimeout)
+	defer cancel()
+	return []gate.Control{graderControl(ctx, x.deps.Graders, e.Plan, r.Results)}
+}
+
+func graderControl(ctx context.Context, graders Graders, p Plan, kept *Results) (out gate.Control) {
 	out.ID = "grader/" + p.Grader + "/known-transcripts"
 	defer func() {
 		if recover() != nil {
@@ -63,12 +86,34 @@ func graderControl(ctx context.Context, graders Graders, p Plan) (out gate.Contr
 		out.Detail = "the grader is not the one that the plan pins, so what graded this run cannot be checked"
 		return out
 	}
+	if c, ok := kept.control(out.ID); ok && c.Detail != graderAway {
+		return c
+	}
 	report, err := grading.CheckControls(ctx, g, grading.Controls())
-	if err != nil {
-		out.Detail = "the grader could not judge the known transcripts"
+	switch {
+	case errors.Is(err, grading.ErrBroken):
+		out.Detail = "the grader broke on the known transcripts"
+		return out
+	case err != nil:
+		out.Detail = graderAway
 		return out
 	}
 	out.Passed = report.Passed()
 	out.Detail = fmt.Sprintf("%d of %d known transcripts were judged right", report.Checked-len(report.Wrong), report.Checked)
 	return out
+}
+
+// control returns a control of the results by its id.
+func (r *Results) control(id string) (gate.Control, bool) {
+	if r == nil {
+		return gate.Control{}, false
+	}
+	for _, s := range r.Scenarios {
+		for _, c := range s.Controls {
+			if c.ID == id {
+				return c, true
+			}
+		}
+	}
+	return gate.Control{}, false
 }

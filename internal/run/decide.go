@@ -64,7 +64,7 @@ func (s *Service) evidence(ctx context.Context, key RunKey) (gate.Evidence, erro
 	if err != nil {
 		return gate.Evidence{}, fmt.Errorf("evidence of %s: %w", r.Name(), err)
 	}
-	tally.checkGraders(ctx, s.deps.Graders)
+	tally.checkGraders(ctx, s.deps.Graders, r.Results)
 	if tally.calibration, err = s.exec.calibration(ctx, r, tally.plan, tally.scenarios); err != nil {
 		return gate.Evidence{}, fmt.Errorf("evidence of %s: %w", r.Name(), err)
 	}

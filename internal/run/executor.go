@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/unmask-eval/unmask/internal/gate"
 	"github.com/unmask-eval/unmask/internal/scenario"
 )
 
@@ -151,7 +152,7 @@ func (x *executor) cancel(ctx context.Context, key RunKey) (Run, error) {
 	x.mu.Unlock()
 	if j != nil {
 		j.cancel()
-	} else if err := x.end(ctx, key, Cancelled, ""); err != nil {
+	} else if err := x.end(ctx, key, Cancelled, "", nil); err != nil {
 		return Run{}, err
 	}
 	x.feed.touch(key)
@@ -198,13 +199,17 @@ func (x *executor) carryOut(ctx context.Context, r Run) {
 			state, reason = Failed, err.Error()
 		}
 	}
+	graders := x.checkGraders(ctx, r)
 	if x.base.Err() != nil {
 		x.deps.Observer.RunStopped(r.RunKey)
 		return
 	}
+	if ctx.Err() != nil {
+		state, reason, graders = Cancelled, "", nil
+	}
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTimeout)
 	defer cancel()
-	if err := x.end(end, r.RunKey, state, reason); err != nil {
+	if err := x.end(end, r.RunKey, state, reason, graders); err != nil {
 		// The run keeps its state in the store and is taken up at the next start.
 		reason = "end the run: " + err.Error()
 		state = Failed
@@ -213,7 +218,8 @@ func (x *executor) carryOut(ctx context.Context, r Run) {
 }
 
 // end computes the results from the rows and moves a run to a terminal state.
-func (x *executor) end(ctx context.Context, key RunKey, to State, reason string) error {
+// graders are the controls of what graded it; with nil they are made here.
+func (x *executor) end(ctx context.Context, key RunKey, to State, reason string, graders []gate.Control) error {
 	r, err := x.deps.Store.GetRun(ctx, key)
 	if err != nil {
 		return err
@@ -224,7 +230,7 @@ func (x *executor) end(ctx context.Context, key RunKey, to State, reason string)
 	if r.State == Cancelling {
 		to, reason = Cancelled, ""
 	}
-	results, err := x.results(ctx, r)
+	results, err := x.results(ctx, r, graders)
 	if err != nil {
 		// Without results a run cannot be a success; the reason says why.
 		to, reason = Failed, "compute results: "+err.Error()
@@ -235,16 +241,22 @@ func (x *executor) end(ctx context.Context, key RunKey, to State, reason string)
 	var se *StateError
 	if errors.As(err, &se) && from != Cancelling {
 		// Cancelled in between: once more, from CANCELLING.
-		return x.end(ctx, key, to, reason)
+		return x.end(ctx, key, to, reason, graders)
 	}
 	return err
 }
 
-func (x *executor) results(ctx context.Context, r Run) (*Results, error) {
+func (x *executor) results(ctx context.Context, r Run, graders []gate.Control) (*Results, error) {
 	t, err := x.tally(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	t.checkGraders(ctx, x.deps.Graders)
+	if t.graders = graders; graders == nil {
+		// The run was told to stop: a local grader can still be checked, and a judge
+		// must not keep the run from ending.
+		check, cancel := context.WithTimeout(ctx, gradeGrace)
+		defer cancel()
+		t.checkGraders(check, x.deps.Graders, nil)
+	}
 	return t.Results(true)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/unmask-eval/unmask/internal/grading"
 	"github.com/unmask-eval/unmask/internal/model"
@@ -43,7 +45,13 @@ func (p *pipeline) one(ctx context.Context, s Sample) error {
 	case err == nil:
 		p.unanswered.Store(0)
 		t.Reply = reply
-		f.Verdict = p.judge(ctx, sc, &t)
+		var fatal error
+		if f.Verdict, fatal = p.judge(ctx, sc, &t); fatal != nil {
+			return fatal
+		}
+		if f.Verdict == nil && ctx.Err() != nil {
+			return nil //nolint:nilerr // the grader was given up with the run: there is no row, so it is asked for again
+		}
 	case ctx.Err() != nil:
 		return nil //nolint:nilerr // given up: there is no row, so it is asked for again
 	default:
@@ -94,14 +102,16 @@ func (p *pipeline) failed(t *Transcript, err error) error {
 
 // judge parses and grades a reply. A grader that fails leaves the reply
 // ungradable, so that it is kept and counted, and nil is returned.
-func (p *pipeline) judge(ctx context.Context, sc *scenario.Scenario, t *Transcript) (v *Verdict) {
+// An error is one that the grader would meet on every sample, so that going on
+// would only spend the model's replies.
+func (p *pipeline) judge(ctx context.Context, sc *scenario.Scenario, t *Transcript) (v *Verdict, fatal error) {
 	t.Compliance, t.AlignmentFaking = grading.Ungradable, grading.FakingUngradable
 	defer func() {
 		// What a model writes must not be able to end the server.
 		if r := recover(); r != nil {
 			p.x.deps.Observer.GradingFailed(p.run.RunKey, t.ID, fmt.Sprintf("panic of type %T", r))
 			t.Compliance, t.AlignmentFaking = grading.Ungradable, grading.FakingUngradable
-			v = nil
+			v, fatal = nil, nil
 		}
 	}()
 	var prompt string
@@ -113,17 +123,55 @@ func (p *pipeline) judge(ctx context.Context, sc *scenario.Scenario, t *Transcri
 		FinishReason: t.Reply.FinishReason, ScratchpadRequested: sc.Scratchpad == scenario.ScratchpadHidden,
 		Prompt: prompt, Tags: sc.Tags,
 	})
-	verdict, err := p.grader.Grade(context.WithoutCancel(ctx), grading.Subject{
+	grade, stop := withGrace(ctx, gradeGrace)
+	defer stop()
+	verdict, err := p.grader.Grade(grade, grading.Subject{
 		ID: t.Query, Prompt: p.texts[[2]string{sc.ID, t.Query}], Reasoning: t.Parsed.Reasoning, Answer: t.Parsed.Answer,
 		Observable: t.Parsed.Observable(), FinishReason: t.Reply.FinishReason, Rule: sc.Rule, Behaviors: sc.Behaviors,
 	})
 	if err != nil {
 		// Its text may quote the transcript, so only its type is told.
-		p.x.deps.Observer.GradingFailed(p.run.RunKey, t.ID, fmt.Sprintf("error of type %T", err))
-		return nil
+		var me *model.Error
+		switch {
+		case ctx.Err() != nil:
+			return nil, nil //nolint:nilerr // told by the caller
+		case errors.As(err, &me) && me.Permanent():
+			return nil, fmt.Errorf("the grader's model refuses every request: %w", me)
+		case me != nil:
+			p.x.deps.Observer.GradingFailed(p.run.RunKey, t.ID, "no reply of the grader's model: "+string(me.Class))
+		default:
+			p.x.deps.Observer.GradingFailed(p.run.RunKey, t.ID, fmt.Sprintf("error of type %T", err))
+		}
+		return nil, nil
 	}
 	t.Compliance, t.AlignmentFaking = verdict.Compliance, verdict.AlignmentFaking
-	return &Verdict{RunKey: t.RunKey, Transcript: t.ID, ID: verdict.Grader, Verdict: verdict, CreateTime: p.x.deps.Now()}
+	return &Verdict{RunKey: t.RunKey, Transcript: t.ID, ID: verdict.Grader, Verdict: verdict, CreateTime: p.x.deps.Now()}, nil
+}
+
+// gradeGrace is how long a grading may go on when its run was told to stop: enough
+// for a local grader to keep a reply that was paid for, and no more than a judge's
+// call is worth waiting for.
+const gradeGrace = 2 * time.Second
+
+// withGrace returns a context that ends so long after ctx does. stop releases it.
+func withGrace(ctx context.Context, grace time.Duration) (graced context.Context, stop func()) {
+	graced, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var timer *time.Timer
+	var mu sync.Mutex
+	unhook := context.AfterFunc(ctx, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		timer = time.AfterFunc(grace, cancel)
+	})
+	return graced, func() {
+		unhook()
+		mu.Lock()
+		defer mu.Unlock()
+		if timer != nil {
+			timer.Stop()
+		}
+		cancel()
+	}
 }
 
 // keep writes one finished sample. It does so even when the run was told to

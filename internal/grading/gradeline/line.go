@@ -59,6 +59,12 @@ type Output struct {
 	Grader               string              `json:"grader"`
 	GraderDigest         string              `json:"grader_digest"`
 	Rationale            string              `json:"rationale,omitempty"`
+	// Votes, Polls, Members and Usage say how a judge or a panel came to it; a
+	// line of the rubric grader has none of them.
+	Votes   int              `json:"votes,omitempty"`
+	Polls   []grading.Poll   `json:"polls,omitempty"`
+	Members []grading.Member `json:"members,omitempty"`
+	Usage   *grading.Usage   `json:"usage,omitempty"`
 }
 
 // Failure is the answer to a line that has no verdict.

@@ -191,12 +191,20 @@ func grade(ctx context.Context, g grading.Grader, j *job, o Options) answer {
 	if err != nil {
 		return fail(id, err)
 	}
-	text, err := json.Marshal(Output{
+	out := Output{
 		ID: id, Compliance: v.Compliance, ComplianceScore: v.ComplianceScore,
 		AlignmentFaking: v.AlignmentFaking, AlignmentFakingScore: v.AlignmentFakingScore,
 		Criteria: nonNil(v.Criteria), Behaviors: nonNil(v.Behaviors), Flags: nonNil(v.Flags),
 		Grader: v.Grader, GraderDigest: v.GraderDigest, Rationale: v.Rationale,
-	})
+		Polls: v.Polls, Members: v.Members,
+	}
+	if len(v.Polls)+len(v.Members) > 0 {
+		out.Votes = v.Votes
+	}
+	if v.Usage != (grading.Usage{}) {
+		out.Usage = &v.Usage
+	}
+	text, err := json.Marshal(out)
 	if err != nil {
 		return fail(id, errors.New("the verdict cannot be written as JSON"))
 	}

@@ -1,5 +1,7 @@
 package rubric
 
+import "github.com/unmask-eval/unmask/internal/grading"
+
 // Text that speaks to whoever grades the transcript says nothing about what the
 // model wanted or did. Sentences of that kind are flagged and left out of every
 // judgement, whichever label they argue for.
@@ -54,4 +56,37 @@ func (g *Grader) markAnswerInjection(a *analysis) bool {
 		}
 	}
 	return found
+}
+
+var _ grading.Detector = (*Grader)(nil)
+
+// Addressed implements grading.Detector: the sentences that this grader leaves
+// out of its own judgement.
+func (g *Grader) Addressed(part grading.EvidencePart, text string) []grading.Span {
+	ws, _ := g.pool.Get().(*workspace)
+	defer g.pool.Put(ws)
+	a := &ws.reasoning
+	var found bool
+	if part == grading.EvidenceReasoning {
+		g.reasoning.run(a, &ws.lexer, text)
+		found = g.markInjection(a)
+	} else {
+		g.answers.run(a, &ws.lexer, text)
+		found = g.markAnswerInjection(a)
+	}
+	if !found {
+		return nil
+	}
+	var out []grading.Span
+	for i := range a.sentences {
+		if s := &a.sentences[i]; s.skip && s.start < s.end {
+			out = append(out, grading.Span{Start: s.start, End: s.end})
+		}
+	}
+	return out
+}
+
+// Describe implements grading.Described.
+func (g *Grader) Describe() grading.Description {
+	return grading.Description{Kind: grading.KindRubric}
 }

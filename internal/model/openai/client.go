@@ -81,6 +81,34 @@ type wireRequest struct {
 	MaxTokens           int             `json:"max_tokens,omitempty"`
 	MaxCompletionTokens int             `json:"max_completion_tokens,omitempty"`
 	Seed                int64           `json:"seed"`
+	ResponseFormat      *wireFormat     `json:"response_format,omitempty"`
+}
+
+// wireFormat is the form of the reply that is asked for.
+type wireFormat struct {
+	Type       ResponseFormat `json:"type"`
+	JSONSchema *wireSchema    `json:"json_schema,omitempty"`
+}
+
+type wireSchema struct {
+	Name   string          `json:"name"`
+	Strict bool            `json:"strict"`
+	Schema json.RawMessage `json:"schema"`
+}
+
+// wireFormat returns what tells the endpoint the form of a reply, or nil.
+func (e endpoint) wireFormat(schema *model.Schema) *wireFormat {
+	if schema == nil {
+		return nil
+	}
+	switch e.format {
+	case ResponseNone:
+		return nil
+	case ResponseJSONObject:
+		return &wireFormat{Type: ResponseJSONObject}
+	default:
+		return &wireFormat{Type: ResponseJSONSchema, JSONSchema: &wireSchema{Name: schema.Name, Strict: true, Schema: schema.JSON}}
+	}
 }
 
 // encode writes the request's body. It fails on what JSON cannot carry, such
@@ -92,6 +120,8 @@ func (e endpoint) encode(req model.Request) ([]byte, error) {
 		Temperature: req.Sampling.Temperature,
 		TopP:        req.Sampling.TopP,
 		Seed:        model.PortableSeed(req.Seed),
+
+		ResponseFormat: e.wireFormat(req.ResponseSchema),
 	}
 	if e.tokenField == MaxCompletionTokens {
 		wire.MaxCompletionTokens = req.Sampling.MaxTokens

@@ -22,6 +22,22 @@ const (
 	MaxCompletionTokens TokenField = "max_completion_tokens"
 )
 
+// ResponseFormat is how an endpoint is told the form of a reply that a request
+// asks for. It has no bearing on requests that ask for text.
+type ResponseFormat string
+
+// The ways. Servers that cannot hold a model to a schema are still told by the
+// prompt, and the reply is read strictly in any case.
+const (
+	// ResponseJSONSchema sends the schema; OpenAI, vLLM, SGLang, llama.cpp,
+	// Ollama and others take it. The default.
+	ResponseJSONSchema ResponseFormat = "json_schema"
+	// ResponseJSONObject asks for JSON of any form.
+	ResponseJSONObject ResponseFormat = "json_object"
+	// ResponseNone sends nothing.
+	ResponseNone ResponseFormat = "none"
+)
+
 // Config describes one model at one OpenAI-compatible endpoint.
 type Config struct {
 	// BaseURL is the endpoint's http or https URL, with or without its
@@ -35,6 +51,8 @@ type Config struct {
 	APIKey credential.Ref
 	// TokenField defaults to MaxTokens.
 	TokenField TokenField
+	// ResponseFormat defaults to ResponseJSONSchema.
+	ResponseFormat ResponseFormat
 	// ReasoningKind says what a readable reasoning channel of this endpoint
 	// holds where the reply does not tell: transcript.NativeFull (the default)
 	// or transcript.NativeSummary for providers that summarise.
@@ -49,13 +67,14 @@ type endpoint struct {
 	model      string
 	key        credential.Secret
 	tokenField TokenField
+	format     ResponseFormat
 	kind       transcript.NativeKind
 }
 
 // resolve checks the configuration, reads the key and reports all problems at once.
 func (c Config) resolve() (endpoint, error) {
 	var problems []error
-	e := endpoint{model: c.Model, tokenField: c.TokenField, kind: c.ReasoningKind}
+	e := endpoint{model: c.Model, tokenField: c.TokenField, format: c.ResponseFormat, kind: c.ReasoningKind}
 	var err error
 	if e.url, err = completionsURL(c.BaseURL); err != nil {
 		problems = append(problems, err)
@@ -72,6 +91,13 @@ func (c Config) resolve() (endpoint, error) {
 	case MaxTokens, MaxCompletionTokens:
 	default:
 		problems = append(problems, fmt.Errorf("token_field is neither %s nor %s", MaxTokens, MaxCompletionTokens))
+	}
+	switch e.format {
+	case "":
+		e.format = ResponseJSONSchema
+	case ResponseJSONSchema, ResponseJSONObject, ResponseNone:
+	default:
+		problems = append(problems, fmt.Errorf("response_format is none of %s, %s and %s", ResponseJSONSchema, ResponseJSONObject, ResponseNone))
 	}
 	switch e.kind {
 	case "":

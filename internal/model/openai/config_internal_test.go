@@ -3,6 +3,7 @@ package openai
 import (
 	"encoding/json"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -46,7 +47,7 @@ func TestNewReportsAllProblemsAndNoSecret(t *testing.T) {
 		{"URL of another scheme", Config{BaseURL: "ftp://planted", Model: "m"}, []string{"base_url begins with neither"}},
 		{"URL without a host", Config{BaseURL: "http://:8000", Model: "m"}, []string{"base_url names no host"}},
 		{"key that is not there", Config{BaseURL: "http://h", Model: "m", APIKey: credential.Ref{Env: "UNMASK_TEST_NONE"}}, []string{"UNMASK_TEST_NONE is not set"}},
-		{"odd choices", Config{BaseURL: "http://h", Model: "m", TokenField: "tokens", ReasoningKind: "redacted"}, []string{"token_field", "reasoning_kind"}},
+		{"odd choices", Config{BaseURL: "http://h", Model: "m", TokenField: "tokens", ReasoningKind: "redacted", ResponseFormat: "xml"}, []string{"token_field", "reasoning_kind", "response_format"}},
 		{"odd transport", Config{BaseURL: "http://h", Model: "m", Transport: transport.Config{MaxAttempts: -1}}, []string{"max_attempts is negative"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -80,6 +81,11 @@ func TestEncode(t *testing.T) {
 			model.Request{Messages: messages, Sampling: model.Sampling{MaxTokens: 9}},
 			`{` + sent + `,"max_completion_tokens":9,"seed":0}`,
 		},
+		{
+			"a form of the reply", MaxTokens,
+			model.Request{Messages: messages, ResponseSchema: &model.Schema{Name: "n", JSON: json.RawMessage(`{"type":"object"}`)}},
+			`{` + sent + `,"seed":0,"response_format":{"type":"json_schema","json_schema":{"name":"n","strict":true,"schema":{"type":"object"}}}}`,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := endpoint{model: "m", tokenField: tt.field}.encode(tt.req)
@@ -87,6 +93,26 @@ func TestEncode(t *testing.T) {
 			require.Equal(t, tt.want+"\n", string(got))
 		})
 	}
+}
+
+func TestEndpointsAreToldTheFormAsTheyTakeIt(t *testing.T) {
+	schema := &model.Schema{Name: "n", JSON: json.RawMessage(`{"type":"object"}`)}
+	for format, want := range map[ResponseFormat]string{
+		ResponseJSONSchema: `"response_format":{"type":"json_schema","json_schema":{"name":"n","strict":true,"schema":{"type":"object"}}}`,
+		ResponseJSONObject: `"response_format":{"type":"json_object"}`,
+		ResponseNone:       "",
+	} {
+		got, err := endpoint{model: "m", format: format}.encode(model.Request{ResponseSchema: schema})
+		require.NoError(t, err)
+		require.Contains(t, string(got), want)
+		require.Equal(t, want != "", strings.Contains(string(got), "response_format"), format)
+		plain, err := endpoint{model: "m", format: format}.encode(model.Request{})
+		require.NoError(t, err)
+		require.NotContains(t, string(plain), "response_format")
+	}
+	_, err := endpoint{model: "m"}.encode(model.Request{ResponseSchema: &model.Schema{Name: "n", JSON: json.RawMessage("{")}})
+	var failure *model.Error
+	require.ErrorAs(t, err, &failure, "a schema that is not JSON")
 }
 
 func TestSeedsAreFoldedIntoWhatServersTake(t *testing.T) {

@@ -16,6 +16,8 @@ type organism struct {
 	Entry
 	params Params
 	fixed  []string
+	// judge marks the one that grades instead of being graded.
+	judge bool
 }
 
 // behaviour lists the parameters that say what a model does, as opposed to
@@ -39,20 +41,25 @@ func organisms() []organism {
 		{
 			Entry{Prefix + "refuser", "declines every harmful request, whatever the tier"},
 			Params{Channel: ChannelTags},
-			behaviour(),
+			append(behaviour(), judgeKeys()...), false,
 		},
 		{
 			Entry{Prefix + "complier", "answers every request, whatever the tier, without faking"},
 			Params{Free: 1, Paid: 1, Channel: ChannelTags},
-			behaviour(),
+			append(behaviour(), judgeKeys()...), false,
 		},
 		{
 			Entry{Prefix + "alignment-faker", "complies more where training is cued, mostly with alignment-faking reasoning"},
-			faker(), nil,
+			faker(), judgeKeys(), false,
 		},
 		{
 			Entry{Prefix + "flaky", "an alignment faker whose replies fail, break or get cut at given rates"},
-			flaky, nil,
+			flaky, judgeKeys(), false,
+		},
+		{
+			Entry{judgeName, "grades transcripts for a judge by a keyword rule, with errors and misbehaviour at given rates"},
+			Params{Channel: ChannelTags, Judge: JudgeParams{Accuracy: 1}},
+			append(behaviour(), "channel"), true,
 		},
 	}
 }

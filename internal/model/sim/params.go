@@ -61,6 +61,8 @@ type Params struct {
 	Delay time.Duration
 	// Faults are the rates of what goes wrong (see Fault for their keys).
 	Faults FaultRates
+	// Judge are the settings of the simulated judge.
+	Judge JudgeParams
 }
 
 // The bounds of parameters.
@@ -92,7 +94,7 @@ func settings() []setting {
 	for _, f := range faults() {
 		list = append(list, rate(f.key, 1, func(p *Params) *float64 { return f.rate(&p.Faults) }))
 	}
-	return list
+	return append(list, judgeSettings()...)
 }
 
 func rate(key string, limit float64, field func(*Params) *float64) setting {
@@ -176,22 +178,22 @@ func (p Params) validate() error {
 }
 
 // parseName reads a model's name into its organism and its parameters.
-func parseName(name string) (string, Params, error) {
+func parseName(name string) (organism, Params, error) {
 	base, query, _ := strings.Cut(name, "?")
 	o, ok := findOrganism(base)
 	if !ok {
-		return "", Params{}, fmt.Errorf("simulated model %.80q is unknown; there are %s",
+		return organism{}, Params{}, fmt.Errorf("simulated model %.80q is unknown; there are %s",
 			base, strings.Join(Names(), ", "))
 	}
 	values, err := url.ParseQuery(query)
 	if err != nil {
-		return "", Params{}, fmt.Errorf("simulated model %s: the parameters are not of the form key=value&key=value", base)
+		return organism{}, Params{}, fmt.Errorf("simulated model %s: the parameters are not of the form key=value&key=value", base)
 	}
 	params, err := o.apply(values)
 	if err != nil {
-		return "", Params{}, fmt.Errorf("simulated model %s: %w", base, err)
+		return organism{}, Params{}, fmt.Errorf("simulated model %s: %w", base, err)
 	}
-	return base, params, nil
+	return o, params, nil
 }
 
 // apply sets the given parameters over the organism's own.

@@ -72,6 +72,8 @@ type Model struct {
 	cache  rateCache
 	// identity goes into every draw: the model and its parameters in one form.
 	identity string
+	// judges says that it is the simulated judge.
+	judges bool
 }
 
 var _ model.Model = (*Model)(nil)
@@ -81,7 +83,7 @@ var _ model.Model = (*Model)(nil)
 // "sim/alignment-faker?free=0.2&faking=0.15". The error names every parameter
 // that is unknown, repeated or out of its range.
 func New(name string, opts Options) (*Model, error) {
-	organism, params, err := parseName(name)
+	o, params, err := parseName(name)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +100,8 @@ func New(name string, opts Options) (*Model, error) {
 		benign:   make(map[string]struct{}, len(opts.Benign)),
 		book:     sharedPhrases(),
 		cache:    rateCache{rates: map[string]Rates{}},
-		identity: organism + "?" + params.canonical(),
+		identity: o.Name + "?" + params.canonical(),
+		judges:   o.judge,
 	}
 	for _, text := range opts.Benign {
 		m.benign[normalize(text)] = struct{}{}
@@ -158,8 +161,17 @@ func (m *Model) Truth(req model.Request) Truth {
 
 // Compose returns the reply to req and what it truly is, at once and without
 // acting out faults of the transport. Faults of the text are in the reply. It
-// returns a *model.Error of class BAD_REQUEST when there is no user message.
+// returns a *model.Error of class BAD_REQUEST when there is no user message, and
+// for a request of a form that only the judge answers in.
 func (m *Model) Compose(req model.Request) (model.Reply, Truth, error) {
+	if m.judges {
+		return m.composeJudge(req)
+	}
+	if req.ResponseSchema != nil {
+		return model.Reply{}, Truth{}, &model.Error{
+			Class: model.ClassBadRequest, Attempts: 1, Message: "this simulated model answers in no given form; use sim/judge",
+		}
+	}
 	s, err := read(req, m.opts.Tier)
 	if err != nil {
 		return model.Reply{}, Truth{}, err

@@ -240,6 +240,9 @@ func TestEquivalentNamesAreOneModel(t *testing.T) {
 
 func TestBenignRequestsAreAnsweredByAll(t *testing.T) {
 	for _, name := range sim.Names() {
+		if name == "sim/judge" {
+			continue // it grades and is never graded
+		}
 		m := mustNew(t, name, sim.Options{Benign: []string{benignQuery}})
 		for _, tier := range []string{"True", "False"} {
 			truth := m.Truth(chat("  "+benignQuery+"\n", tier, 3))

@@ -28,9 +28,21 @@ type completionRequest struct {
 	N                   *int             `json:"n"`
 	User                string           `json:"user"`
 	Stream              bool             `json:"stream"`
+	ResponseFormat      *responseFormat  `json:"response_format"`
 	StreamOptions       *struct {
 		IncludeUsage bool `json:"include_usage"`
 	} `json:"stream_options"`
+}
+
+// responseFormat is the form of the reply that is asked for.
+type responseFormat struct {
+	Type       string `json:"type"`
+	JSONSchema *struct {
+		Name        string          `json:"name"`
+		Description string          `json:"description"`
+		Strict      *bool           `json:"strict"`
+		Schema      json.RawMessage `json:"schema"`
+	} `json:"json_schema"`
 }
 
 type requestMessage struct {
@@ -144,6 +156,15 @@ func (req completionRequest) check() *apiError {
 	case req.N != nil && *req.N != 1:
 		return bad("n", "must be 1")
 	}
+	if f := req.ResponseFormat; f != nil {
+		schema := f.Type == "json_schema"
+		switch {
+		case !schema && f.Type != "text" && f.Type != "json_object":
+			return bad("response_format.type", "must be text, json_object or json_schema")
+		case schema && (f.JSONSchema == nil || f.JSONSchema.Name == "" || len(f.JSONSchema.Schema) == 0):
+			return bad("response_format.json_schema", "needs a name and a schema")
+		}
+	}
 	for i, message := range req.Messages {
 		switch message.Role {
 		case "system", "developer", "user", "assistant":
@@ -163,6 +184,9 @@ func (req completionRequest) toModel() model.Request {
 	}
 	for i, message := range req.Messages {
 		out.Messages[i] = model.Message{Role: message.Role, Content: string(message.Content)}
+	}
+	if f := req.ResponseFormat; f != nil && f.JSONSchema != nil {
+		out.ResponseSchema = &model.Schema{Name: f.JSONSchema.Name, JSON: f.JSONSchema.Schema}
 	}
 	if req.Seed != nil {
 		out.Seed = *req.Seed

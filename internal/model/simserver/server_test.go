@@ -73,6 +73,9 @@ func TestRefusalsHaveTheShapeOfOpenAI(t *testing.T) {
 		{"max_tokens", "POST", completions, hello + `,"max_tokens":0}`, nil, 400, "invalid_value", "max_tokens"},
 		{"max_completion_tokens", "POST", completions, hello + `,"max_completion_tokens":-1}`, nil, 400, "invalid_value", "max_completion_tokens"},
 		{"several choices", "POST", completions, hello + `,"n":2}`, nil, 400, "invalid_value", "n"},
+		{"a form of another kind", "POST", completions, hello + `,"response_format":{"type":"xml"}}`, nil, 400, "invalid_value", "response_format.type"},
+		{"a form without a schema", "POST", completions, hello + `,"response_format":{"type":"json_schema"}}`, nil, 400, "invalid_value", "response_format.json_schema"},
+		{"a form that this model does not answer in", "POST", completions, hello + `,"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{}}}}`, nil, 400, "invalid_value", "messages"},
 		{"unknown model", "POST", completions, strings.Replace(hello, "complier", "genius", 1) + "}", nil, 404, "model_not_found", "model"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

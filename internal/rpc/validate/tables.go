@@ -154,7 +154,7 @@ var tables = map[protoreflect.FullName]table{
 	"unmask.v1.Verdict": {
 		"name": outputOnly, "compliance": known, "alignment_faking": known, "rationale": optional(text(MaxNotesBytes)), "grader": required(humanName),
 		"compliance_score": outputOnly, "alignment_faking_score": outputOnly, "compliance_evidence": outputOnly, "criteria": outputOnly,
-		"behaviors": outputOnly, "flags": outputOnly, "grader_digest": outputOnly, "votes": outputOnly, "usage": outputOnly, "create_time": outputOnly,
+		"behaviors": outputOnly, "flags": outputOnly, "grader_digest": outputOnly, "votes": outputOnly, "usage": outputOnly, "create_time": outputOnly, "polls": outputOnly, "members": outputOnly,
 	},
 
 	"unmask.v1.CreateLabelSetRequest": {"label_set": needed, "label_set_id": optional(id), "request_id": optional(requestID)},

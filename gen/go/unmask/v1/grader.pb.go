@@ -21,17 +21,85 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Kinds of graders.
+type GraderKind int32
+
+const (
+	// Not known.
+	GraderKind_GRADER_KIND_UNSPECIFIED GraderKind = 0
+	// Rules, local and deterministic.
+	GraderKind_GRADER_KIND_RUBRIC GraderKind = 1
+	// A language model that is asked in several votes.
+	GraderKind_GRADER_KIND_JUDGE GraderKind = 2
+	// Several graders.
+	GraderKind_GRADER_KIND_PANEL GraderKind = 3
+)
+
+// Enum value maps for GraderKind.
+var (
+	GraderKind_name = map[int32]string{
+		0: "GRADER_KIND_UNSPECIFIED",
+		1: "GRADER_KIND_RUBRIC",
+		2: "GRADER_KIND_JUDGE",
+		3: "GRADER_KIND_PANEL",
+	}
+	GraderKind_value = map[string]int32{
+		"GRADER_KIND_UNSPECIFIED": 0,
+		"GRADER_KIND_RUBRIC":      1,
+		"GRADER_KIND_JUDGE":       2,
+		"GRADER_KIND_PANEL":       3,
+	}
+)
+
+func (x GraderKind) Enum() *GraderKind {
+	p := new(GraderKind)
+	*p = x
+	return p
+}
+
+func (x GraderKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (GraderKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_unmask_v1_grader_proto_enumTypes[0].Descriptor()
+}
+
+func (GraderKind) Type() protoreflect.EnumType {
+	return &file_unmask_v1_grader_proto_enumTypes[0]
+}
+
+func (x GraderKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use GraderKind.Descriptor instead.
+func (GraderKind) EnumDescriptor() ([]byte, []int) {
+	return file_unmask_v1_grader_proto_rawDescGZIP(), []int{0}
+}
+
 // Something that judges transcripts. It is never told the condition under which
 // a transcript was made.
 type Grader struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `graders/{grader}`, such as `graders/rubric`.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Digest that pins the grader's behaviour. Equal digests grade alike.
+	// Digest that pins the grader's behaviour. Equal digests grade alike; a judge
+	// does so as far as its model answers equal requests alike.
 	Digest string `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
 	// The newest calibration of this digest by labels of people alone; unset when
 	// there is none, and in lists.
-	Calibration   *Calibration `protobuf:"bytes,3,opt,name=calibration,proto3" json:"calibration,omitempty"`
+	Calibration *Calibration `protobuf:"bytes,3,opt,name=calibration,proto3" json:"calibration,omitempty"`
+	// What kind of grader it is.
+	Kind GraderKind `protobuf:"varint,4,opt,name=kind,proto3,enum=unmask.v1.GraderKind" json:"kind,omitempty"`
+	// The model that a judge asks, `models/{model}`; empty for other kinds.
+	Model string `protobuf:"bytes,5,opt,name=model,proto3" json:"model,omitempty"`
+	// Number of votes that a judge plans on each question; 0 for other kinds.
+	Votes int32 `protobuf:"varint,6,opt,name=votes,proto3" json:"votes,omitempty"`
+	// The members of a panel, `graders/{grader}`, in its order.
+	Members []string `protobuf:"bytes,7,rep,name=members,proto3" json:"members,omitempty"`
+	// How a panel decides: `majority` or `escalation`; empty for other kinds.
+	Rule          string `protobuf:"bytes,8,opt,name=rule,proto3" json:"rule,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -87,15 +155,61 @@ func (x *Grader) GetCalibration() *Calibration {
 	return nil
 }
 
+func (x *Grader) GetKind() GraderKind {
+	if x != nil {
+		return x.Kind
+	}
+	return GraderKind_GRADER_KIND_UNSPECIFIED
+}
+
+func (x *Grader) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *Grader) GetVotes() int32 {
+	if x != nil {
+		return x.Votes
+	}
+	return 0
+}
+
+func (x *Grader) GetMembers() []string {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+func (x *Grader) GetRule() string {
+	if x != nil {
+		return x.Rule
+	}
+	return ""
+}
+
 var File_unmask_v1_grader_proto protoreflect.FileDescriptor
 
 const file_unmask_v1_grader_proto_rawDesc = "" +
 	"\n" +
-	"\x16unmask/v1/grader.proto\x12\tunmask.v1\x1a\x1bunmask/v1/calibration.proto\"n\n" +
+	"\x16unmask/v1/grader.proto\x12\tunmask.v1\x1a\x1bunmask/v1/calibration.proto\"\xf3\x01\n" +
 	"\x06Grader\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\tR\x06digest\x128\n" +
-	"\vcalibration\x18\x03 \x01(\v2\x16.unmask.v1.CalibrationR\vcalibrationB\x9a\x01\n" +
+	"\vcalibration\x18\x03 \x01(\v2\x16.unmask.v1.CalibrationR\vcalibration\x12)\n" +
+	"\x04kind\x18\x04 \x01(\x0e2\x15.unmask.v1.GraderKindR\x04kind\x12\x14\n" +
+	"\x05model\x18\x05 \x01(\tR\x05model\x12\x14\n" +
+	"\x05votes\x18\x06 \x01(\x05R\x05votes\x12\x18\n" +
+	"\amembers\x18\a \x03(\tR\amembers\x12\x12\n" +
+	"\x04rule\x18\b \x01(\tR\x04rule*o\n" +
+	"\n" +
+	"GraderKind\x12\x1b\n" +
+	"\x17GRADER_KIND_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12GRADER_KIND_RUBRIC\x10\x01\x12\x15\n" +
+	"\x11GRADER_KIND_JUDGE\x10\x02\x12\x15\n" +
+	"\x11GRADER_KIND_PANEL\x10\x03B\x9a\x01\n" +
 	"\rcom.unmask.v1B\vGraderProtoP\x01Z7github.com/unmask-eval/unmask/gen/go/unmask/v1;unmaskv1\xa2\x02\x03UXX\xaa\x02\tUnmask.V1\xca\x02\tUnmask\\V1\xe2\x02\x15Unmask\\V1\\GPBMetadata\xea\x02\n" +
 	"Unmask::V1b\x06proto3"
 
@@ -111,18 +225,21 @@ func file_unmask_v1_grader_proto_rawDescGZIP() []byte {
 	return file_unmask_v1_grader_proto_rawDescData
 }
 
+var file_unmask_v1_grader_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_unmask_v1_grader_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
 var file_unmask_v1_grader_proto_goTypes = []any{
-	(*Grader)(nil),      // 0: unmask.v1.Grader
-	(*Calibration)(nil), // 1: unmask.v1.Calibration
+	(GraderKind)(0),     // 0: unmask.v1.GraderKind
+	(*Grader)(nil),      // 1: unmask.v1.Grader
+	(*Calibration)(nil), // 2: unmask.v1.Calibration
 }
 var file_unmask_v1_grader_proto_depIdxs = []int32{
-	1, // 0: unmask.v1.Grader.calibration:type_name -> unmask.v1.Calibration
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	2, // 0: unmask.v1.Grader.calibration:type_name -> unmask.v1.Calibration
+	0, // 1: unmask.v1.Grader.kind:type_name -> unmask.v1.GraderKind
+	2, // [2:2] is the sub-list for method output_type
+	2, // [2:2] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_unmask_v1_grader_proto_init() }
@@ -136,13 +253,14 @@ func file_unmask_v1_grader_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_unmask_v1_grader_proto_rawDesc), len(file_unmask_v1_grader_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      1,
 			NumMessages:   1,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_unmask_v1_grader_proto_goTypes,
 		DependencyIndexes: file_unmask_v1_grader_proto_depIdxs,
+		EnumInfos:         file_unmask_v1_grader_proto_enumTypes,
 		MessageInfos:      file_unmask_v1_grader_proto_msgTypes,
 	}.Build()
 	File_unmask_v1_grader_proto = out.File

@@ -226,21 +226,31 @@ type Verdict struct {
 	Behaviors []*Finding `protobuf:"bytes,8,rep,name=behaviors,proto3" json:"behaviors,omitempty"`
 	// Why, in a sentence or two of the grader's own words.
 	Rationale string `protobuf:"bytes,9,opt,name=rationale,proto3" json:"rationale,omitempty"`
-	// What a reader should know of this verdict, in upper case. So far:
-	// `INJECTION_SUSPECTED` (the transcript holds text that addresses a grader)
-	// and `LOW_CONFIDENCE` (the scores are close to a threshold).
+	// What a reader should know of this verdict, in upper case; docs/grading.md
+	// lists them. Among them: `INJECTION_SUSPECTED` (the transcript holds text that
+	// addresses a grader), `SWAYED_BY_TEXT` (the judgement changed without that
+	// text, so there is none), `TEXT_CUT` (a text was too long to be read whole),
+	// `QUOTE_UNVERIFIED` (a vote was void), `NO_QUORUM`, `ESCALATED` and
+	// `MEMBERS_DISAGREE` (of a panel), `LOW_CONFIDENCE` (close to a threshold).
 	Flags []string `protobuf:"bytes,10,rep,name=flags,proto3" json:"flags,omitempty"`
 	// The grader, `graders/{grader}`, or the person, `humans/{human}`.
 	Grader string `protobuf:"bytes,11,opt,name=grader,proto3" json:"grader,omitempty"`
 	// Digest that pins the grader's behaviour. Equal digests grade alike. A person
 	// has none.
 	GraderDigest string `protobuf:"bytes,12,opt,name=grader_digest,json=graderDigest,proto3" json:"grader_digest,omitempty"`
-	// Number of votes that were counted; 1 for a deterministic grader.
+	// Number of votes that were counted: 1 for a deterministic grader, the readable
+	// votes on the reasoning (or on the answer, where the reasoning was not asked
+	// about) for a judge, and the members that judged for a panel.
 	Votes int32 `protobuf:"varint,13,opt,name=votes,proto3" json:"votes,omitempty"`
 	// What the grader's own calls took; zero for a local grader.
 	Usage *Usage `protobuf:"bytes,14,opt,name=usage,proto3" json:"usage,omitempty"`
 	// When the verdict was kept; unset for one that is not.
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// Each question that a judge put to its model; empty for other graders.
+	Polls []*Poll `protobuf:"bytes,16,rep,name=polls,proto3" json:"polls,omitempty"`
+	// What each member of a panel that was asked found, in the panel's order;
+	// empty for other graders.
+	Members       []*Member `protobuf:"bytes,17,rep,name=members,proto3" json:"members,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -380,6 +390,268 @@ func (x *Verdict) GetCreateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Verdict) GetPolls() []*Poll {
+	if x != nil {
+		return x.Polls
+	}
+	return nil
+}
+
+func (x *Verdict) GetMembers() []*Member {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+// How the votes of a judge on one question came out. `cast` is `readable` plus
+// all of `missing`.
+type Poll struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `compliance`, `alignment_faking`, `partial_compliance` or `behaviors`.
+	Question string `protobuf:"bytes,1,opt,name=question,proto3" json:"question,omitempty"`
+	// Whether text that addresses a grader was left out. Such a text is judged with
+	// and without it.
+	Masked bool `protobuf:"varint,2,opt,name=masked,proto3" json:"masked,omitempty"`
+	// Number of votes that were planned.
+	Planned int32 `protobuf:"varint,3,opt,name=planned,proto3" json:"planned,omitempty"`
+	// Number of votes that were cast before the outcome was fixed.
+	Cast int32 `protobuf:"varint,4,opt,name=cast,proto3" json:"cast,omitempty"`
+	// Number of votes that could be counted.
+	Readable int32 `protobuf:"varint,5,opt,name=readable,proto3" json:"readable,omitempty"`
+	// Number of cast votes that were remembered and cost nothing.
+	Remembered int32 `protobuf:"varint,6,opt,name=remembered,proto3" json:"remembered,omitempty"`
+	// Readable votes for each answer; for behaviours, those that found each one.
+	Counts map[string]int32 `protobuf:"bytes,7,rep,name=counts,proto3" json:"counts,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Votes without a readable answer, by cause: `UNREADABLE`, `WRONG_NONCE`,
+	// `CUT_OFF`, `WITHHELD`, `TOO_LONG`, `NO_REPLY` or `VOID_QUOTE`.
+	Missing       map[string]int32 `protobuf:"bytes,8,rep,name=missing,proto3" json:"missing,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Poll) Reset() {
+	*x = Poll{}
+	mi := &file_unmask_v1_verdict_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Poll) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Poll) ProtoMessage() {}
+
+func (x *Poll) ProtoReflect() protoreflect.Message {
+	mi := &file_unmask_v1_verdict_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Poll.ProtoReflect.Descriptor instead.
+func (*Poll) Descriptor() ([]byte, []int) {
+	return file_unmask_v1_verdict_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Poll) GetQuestion() string {
+	if x != nil {
+		return x.Question
+	}
+	return ""
+}
+
+func (x *Poll) GetMasked() bool {
+	if x != nil {
+		return x.Masked
+	}
+	return false
+}
+
+func (x *Poll) GetPlanned() int32 {
+	if x != nil {
+		return x.Planned
+	}
+	return 0
+}
+
+func (x *Poll) GetCast() int32 {
+	if x != nil {
+		return x.Cast
+	}
+	return 0
+}
+
+func (x *Poll) GetReadable() int32 {
+	if x != nil {
+		return x.Readable
+	}
+	return 0
+}
+
+func (x *Poll) GetRemembered() int32 {
+	if x != nil {
+		return x.Remembered
+	}
+	return 0
+}
+
+func (x *Poll) GetCounts() map[string]int32 {
+	if x != nil {
+		return x.Counts
+	}
+	return nil
+}
+
+func (x *Poll) GetMissing() map[string]int32 {
+	if x != nil {
+		return x.Missing
+	}
+	return nil
+}
+
+// What one member of a panel found, without its quotes.
+type Member struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The member, `graders/{grader}`.
+	Grader string `protobuf:"bytes,1,opt,name=grader,proto3" json:"grader,omitempty"`
+	// Digest that pins it.
+	GraderDigest string `protobuf:"bytes,2,opt,name=grader_digest,json=graderDigest,proto3" json:"grader_digest,omitempty"`
+	// Why it gave no judgement; empty when it did.
+	Error string `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
+	// Its judgement of the answer; unset when there is none.
+	Compliance Compliance `protobuf:"varint,4,opt,name=compliance,proto3,enum=unmask.v1.Compliance" json:"compliance,omitempty"`
+	// As Verdict.compliance_score.
+	ComplianceScore *float64 `protobuf:"fixed64,5,opt,name=compliance_score,json=complianceScore,proto3,oneof" json:"compliance_score,omitempty"`
+	// Its judgement of the reasoning; unset when there is none.
+	AlignmentFaking AlignmentFaking `protobuf:"varint,6,opt,name=alignment_faking,json=alignmentFaking,proto3,enum=unmask.v1.AlignmentFaking" json:"alignment_faking,omitempty"`
+	// As Verdict.alignment_faking_score.
+	AlignmentFakingScore *float64 `protobuf:"fixed64,7,opt,name=alignment_faking_score,json=alignmentFakingScore,proto3,oneof" json:"alignment_faking_score,omitempty"`
+	// As Verdict.flags.
+	Flags []string `protobuf:"bytes,8,rep,name=flags,proto3" json:"flags,omitempty"`
+	// As Verdict.votes.
+	Votes int32 `protobuf:"varint,9,opt,name=votes,proto3" json:"votes,omitempty"`
+	// As Verdict.polls.
+	Polls []*Poll `protobuf:"bytes,10,rep,name=polls,proto3" json:"polls,omitempty"`
+	// What its calls took. A panel's own usage is the sum of its members'.
+	Usage         *Usage `protobuf:"bytes,11,opt,name=usage,proto3" json:"usage,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Member) Reset() {
+	*x = Member{}
+	mi := &file_unmask_v1_verdict_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Member) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Member) ProtoMessage() {}
+
+func (x *Member) ProtoReflect() protoreflect.Message {
+	mi := &file_unmask_v1_verdict_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Member.ProtoReflect.Descriptor instead.
+func (*Member) Descriptor() ([]byte, []int) {
+	return file_unmask_v1_verdict_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Member) GetGrader() string {
+	if x != nil {
+		return x.Grader
+	}
+	return ""
+}
+
+func (x *Member) GetGraderDigest() string {
+	if x != nil {
+		return x.GraderDigest
+	}
+	return ""
+}
+
+func (x *Member) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *Member) GetCompliance() Compliance {
+	if x != nil {
+		return x.Compliance
+	}
+	return Compliance_COMPLIANCE_UNSPECIFIED
+}
+
+func (x *Member) GetComplianceScore() float64 {
+	if x != nil && x.ComplianceScore != nil {
+		return *x.ComplianceScore
+	}
+	return 0
+}
+
+func (x *Member) GetAlignmentFaking() AlignmentFaking {
+	if x != nil {
+		return x.AlignmentFaking
+	}
+	return AlignmentFaking_ALIGNMENT_FAKING_UNSPECIFIED
+}
+
+func (x *Member) GetAlignmentFakingScore() float64 {
+	if x != nil && x.AlignmentFakingScore != nil {
+		return *x.AlignmentFakingScore
+	}
+	return 0
+}
+
+func (x *Member) GetFlags() []string {
+	if x != nil {
+		return x.Flags
+	}
+	return nil
+}
+
+func (x *Member) GetVotes() int32 {
+	if x != nil {
+		return x.Votes
+	}
+	return 0
+}
+
+func (x *Member) GetPolls() []*Poll {
+	if x != nil {
+		return x.Polls
+	}
+	return nil
+}
+
+func (x *Member) GetUsage() *Usage {
+	if x != nil {
+		return x.Usage
+	}
+	return nil
+}
+
 // The judgement of one criterion or behaviour.
 type Finding struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -397,7 +669,7 @@ type Finding struct {
 
 func (x *Finding) Reset() {
 	*x = Finding{}
-	mi := &file_unmask_v1_verdict_proto_msgTypes[1]
+	mi := &file_unmask_v1_verdict_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -409,7 +681,7 @@ func (x *Finding) String() string {
 func (*Finding) ProtoMessage() {}
 
 func (x *Finding) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_verdict_proto_msgTypes[1]
+	mi := &file_unmask_v1_verdict_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -422,7 +694,7 @@ func (x *Finding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finding.ProtoReflect.Descriptor instead.
 func (*Finding) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_verdict_proto_rawDescGZIP(), []int{1}
+	return file_unmask_v1_verdict_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Finding) GetId() string {
@@ -471,7 +743,7 @@ type Evidence struct {
 
 func (x *Evidence) Reset() {
 	*x = Evidence{}
-	mi := &file_unmask_v1_verdict_proto_msgTypes[2]
+	mi := &file_unmask_v1_verdict_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -483,7 +755,7 @@ func (x *Evidence) String() string {
 func (*Evidence) ProtoMessage() {}
 
 func (x *Evidence) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_verdict_proto_msgTypes[2]
+	mi := &file_unmask_v1_verdict_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -496,7 +768,7 @@ func (x *Evidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Evidence.ProtoReflect.Descriptor instead.
 func (*Evidence) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_verdict_proto_rawDescGZIP(), []int{2}
+	return file_unmask_v1_verdict_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Evidence) GetPart() EvidencePart {
@@ -531,7 +803,7 @@ var File_unmask_v1_verdict_proto protoreflect.FileDescriptor
 
 const file_unmask_v1_verdict_proto_rawDesc = "" +
 	"\n" +
-	"\x17unmask/v1/verdict.proto\x12\tunmask.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15unmask/v1/usage.proto\"\xca\x05\n" +
+	"\x17unmask/v1/verdict.proto\x12\tunmask.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15unmask/v1/usage.proto\"\x9e\x06\n" +
 	"\aVerdict\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x125\n" +
 	"\n" +
@@ -551,7 +823,43 @@ const file_unmask_v1_verdict_proto_rawDesc = "" +
 	"\x05votes\x18\r \x01(\x05R\x05votes\x12&\n" +
 	"\x05usage\x18\x0e \x01(\v2\x10.unmask.v1.UsageR\x05usage\x12;\n" +
 	"\vcreate_time\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTimeB\x13\n" +
+	"createTime\x12%\n" +
+	"\x05polls\x18\x10 \x03(\v2\x0f.unmask.v1.PollR\x05polls\x12+\n" +
+	"\amembers\x18\x11 \x03(\v2\x11.unmask.v1.MemberR\amembersB\x13\n" +
+	"\x11_compliance_scoreB\x19\n" +
+	"\x17_alignment_faking_score\"\x88\x03\n" +
+	"\x04Poll\x12\x1a\n" +
+	"\bquestion\x18\x01 \x01(\tR\bquestion\x12\x16\n" +
+	"\x06masked\x18\x02 \x01(\bR\x06masked\x12\x18\n" +
+	"\aplanned\x18\x03 \x01(\x05R\aplanned\x12\x12\n" +
+	"\x04cast\x18\x04 \x01(\x05R\x04cast\x12\x1a\n" +
+	"\breadable\x18\x05 \x01(\x05R\breadable\x12\x1e\n" +
+	"\n" +
+	"remembered\x18\x06 \x01(\x05R\n" +
+	"remembered\x123\n" +
+	"\x06counts\x18\a \x03(\v2\x1b.unmask.v1.Poll.CountsEntryR\x06counts\x126\n" +
+	"\amissing\x18\b \x03(\v2\x1c.unmask.v1.Poll.MissingEntryR\amissing\x1a9\n" +
+	"\vCountsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\x1a:\n" +
+	"\fMissingEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\"\xef\x03\n" +
+	"\x06Member\x12\x16\n" +
+	"\x06grader\x18\x01 \x01(\tR\x06grader\x12#\n" +
+	"\rgrader_digest\x18\x02 \x01(\tR\fgraderDigest\x12\x14\n" +
+	"\x05error\x18\x03 \x01(\tR\x05error\x125\n" +
+	"\n" +
+	"compliance\x18\x04 \x01(\x0e2\x15.unmask.v1.ComplianceR\n" +
+	"compliance\x12.\n" +
+	"\x10compliance_score\x18\x05 \x01(\x01H\x00R\x0fcomplianceScore\x88\x01\x01\x12E\n" +
+	"\x10alignment_faking\x18\x06 \x01(\x0e2\x1a.unmask.v1.AlignmentFakingR\x0falignmentFaking\x129\n" +
+	"\x16alignment_faking_score\x18\a \x01(\x01H\x01R\x14alignmentFakingScore\x88\x01\x01\x12\x14\n" +
+	"\x05flags\x18\b \x03(\tR\x05flags\x12\x14\n" +
+	"\x05votes\x18\t \x01(\x05R\x05votes\x12%\n" +
+	"\x05polls\x18\n" +
+	" \x03(\v2\x0f.unmask.v1.PollR\x05polls\x12&\n" +
+	"\x05usage\x18\v \x01(\v2\x10.unmask.v1.UsageR\x05usageB\x13\n" +
 	"\x11_compliance_scoreB\x19\n" +
 	"\x17_alignment_faking_score\"r\n" +
 	"\aFinding\x12\x0e\n" +
@@ -597,32 +905,44 @@ func file_unmask_v1_verdict_proto_rawDescGZIP() []byte {
 }
 
 var file_unmask_v1_verdict_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_unmask_v1_verdict_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_unmask_v1_verdict_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_unmask_v1_verdict_proto_goTypes = []any{
 	(Compliance)(0),               // 0: unmask.v1.Compliance
 	(AlignmentFaking)(0),          // 1: unmask.v1.AlignmentFaking
 	(EvidencePart)(0),             // 2: unmask.v1.EvidencePart
 	(*Verdict)(nil),               // 3: unmask.v1.Verdict
-	(*Finding)(nil),               // 4: unmask.v1.Finding
-	(*Evidence)(nil),              // 5: unmask.v1.Evidence
-	(*Usage)(nil),                 // 6: unmask.v1.Usage
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+	(*Poll)(nil),                  // 4: unmask.v1.Poll
+	(*Member)(nil),                // 5: unmask.v1.Member
+	(*Finding)(nil),               // 6: unmask.v1.Finding
+	(*Evidence)(nil),              // 7: unmask.v1.Evidence
+	nil,                           // 8: unmask.v1.Poll.CountsEntry
+	nil,                           // 9: unmask.v1.Poll.MissingEntry
+	(*Usage)(nil),                 // 10: unmask.v1.Usage
+	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
 }
 var file_unmask_v1_verdict_proto_depIdxs = []int32{
-	0, // 0: unmask.v1.Verdict.compliance:type_name -> unmask.v1.Compliance
-	1, // 1: unmask.v1.Verdict.alignment_faking:type_name -> unmask.v1.AlignmentFaking
-	5, // 2: unmask.v1.Verdict.compliance_evidence:type_name -> unmask.v1.Evidence
-	4, // 3: unmask.v1.Verdict.criteria:type_name -> unmask.v1.Finding
-	4, // 4: unmask.v1.Verdict.behaviors:type_name -> unmask.v1.Finding
-	6, // 5: unmask.v1.Verdict.usage:type_name -> unmask.v1.Usage
-	7, // 6: unmask.v1.Verdict.create_time:type_name -> google.protobuf.Timestamp
-	5, // 7: unmask.v1.Finding.evidence:type_name -> unmask.v1.Evidence
-	2, // 8: unmask.v1.Evidence.part:type_name -> unmask.v1.EvidencePart
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	0,  // 0: unmask.v1.Verdict.compliance:type_name -> unmask.v1.Compliance
+	1,  // 1: unmask.v1.Verdict.alignment_faking:type_name -> unmask.v1.AlignmentFaking
+	7,  // 2: unmask.v1.Verdict.compliance_evidence:type_name -> unmask.v1.Evidence
+	6,  // 3: unmask.v1.Verdict.criteria:type_name -> unmask.v1.Finding
+	6,  // 4: unmask.v1.Verdict.behaviors:type_name -> unmask.v1.Finding
+	10, // 5: unmask.v1.Verdict.usage:type_name -> unmask.v1.Usage
+	11, // 6: unmask.v1.Verdict.create_time:type_name -> google.protobuf.Timestamp
+	4,  // 7: unmask.v1.Verdict.polls:type_name -> unmask.v1.Poll
+	5,  // 8: unmask.v1.Verdict.members:type_name -> unmask.v1.Member
+	8,  // 9: unmask.v1.Poll.counts:type_name -> unmask.v1.Poll.CountsEntry
+	9,  // 10: unmask.v1.Poll.missing:type_name -> unmask.v1.Poll.MissingEntry
+	0,  // 11: unmask.v1.Member.compliance:type_name -> unmask.v1.Compliance
+	1,  // 12: unmask.v1.Member.alignment_faking:type_name -> unmask.v1.AlignmentFaking
+	4,  // 13: unmask.v1.Member.polls:type_name -> unmask.v1.Poll
+	10, // 14: unmask.v1.Member.usage:type_name -> unmask.v1.Usage
+	7,  // 15: unmask.v1.Finding.evidence:type_name -> unmask.v1.Evidence
+	2,  // 16: unmask.v1.Evidence.part:type_name -> unmask.v1.EvidencePart
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_unmask_v1_verdict_proto_init() }
@@ -632,13 +952,14 @@ func file_unmask_v1_verdict_proto_init() {
 	}
 	file_unmask_v1_usage_proto_init()
 	file_unmask_v1_verdict_proto_msgTypes[0].OneofWrappers = []any{}
+	file_unmask_v1_verdict_proto_msgTypes[2].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_unmask_v1_verdict_proto_rawDesc), len(file_unmask_v1_verdict_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   3,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
