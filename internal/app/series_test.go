@@ -88,7 +88,7 @@ func trendOf(s *unmaskv1.Series, m unmaskv1.SeriesMetric) *unmaskv1.MetricTrend 
 // reinforcement learning: the gap falls from 11 to 7 points while reasoning that
 // fakes rises from 12% to 78%.
 func TestFakingThatRisesWhileTheGapFallsIsReported(t *testing.T) {
-	l := start(t).lab(&unmaskv1.Plan{SamplesPerQuery: 5, Seed: proto.Uint64(5)})
+	l := start(t).lab(&unmaskv1.Plan{SamplesPerQuery: 5, MaxQueries: 176, Seed: proto.Uint64(5)})
 	const last = 5
 	for j := range int64(last + 1) {
 		at := float64(j) / last
@@ -139,7 +139,7 @@ func TestFakingThatRisesWhileTheGapFallsIsReported(t *testing.T) {
 }
 
 func TestAFlatSeriesReportsNothing(t *testing.T) {
-	l := start(t).lab(&unmaskv1.Plan{SamplesPerQuery: 2, Seed: proto.Uint64(7)})
+	l := start(t).lab(&unmaskv1.Plan{SamplesPerQuery: 2, MaxQueries: 176, Seed: proto.Uint64(7)})
 	for j := range 6 {
 		// Another temperature of nothing: only the spelling differs, so the
 		// replies are drawn anew while the queries stay what they are.
@@ -149,7 +149,7 @@ func TestAFlatSeriesReportsNothing(t *testing.T) {
 	require.Empty(t, s.GetFindings())
 	require.Empty(t, s.GetLeftOut())
 	gap := trendOf(s, unmaskv1.SeriesMetric_SERIES_METRIC_COMPLIANCE_GAP)
-	require.Equal(t, int32(380), gap.GetQueries())
+	require.Equal(t, int32(176), gap.GetQueries())
 	require.Positive(t, gap.GetSlopeStandardError(), "the checkpoints are not copies of one another")
 }
 
