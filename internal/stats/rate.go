@@ -50,12 +50,16 @@ type RateEstimate struct {
 	Exact, Pseudo *Interval
 	CI            Interval
 	// Lower and Upper are one-sided bounds of the envelope, each with error
-	// Alpha. UpperWorstCase is Upper after scoring every missing sample 1.
-	Lower, Upper, UpperWorstCase float64
+	// Alpha. UpperWorstCase bounds Upper over every way in which the missing
+	// samples can have gone, or be left out; it is at least Upper and never falls
+	// when one more sample is missing. UpperImputed is Upper after scoring every
+	// missing sample 1, which is usually, not always, the worst way.
+	Lower, Upper, UpperWorstCase, UpperImputed float64
 	// Method names how CI was made.
 	Method string
 
 	evidence rateEvidence
+	open     *open // nil if nothing is missing
 }
 
 // EstimateRate estimates a rate with its envelope interval: Clopper-Pearson
@@ -78,9 +82,11 @@ func EstimateRate(clusters []Cluster, alpha float64) (RateEstimate, error) {
 	est.Method, est.CI = MethodRate, est.evidence.limits(alpha/2)
 	oneSided := est.evidence.limits(alpha)
 	est.Lower, est.Upper = oneSided.Lo, oneSided.Hi
-	est.UpperWorstCase = est.Upper
+	est.UpperWorstCase, est.UpperImputed = est.Upper, est.Upper
 	if est.Missing > 0 {
-		est.UpperWorstCase = newRateEvidence(impute(clusters, 1)).limits(alpha).Hi
+		est.open = some(newOpenRate(clusters))
+		est.UpperImputed = newRateEvidence(impute(clusters, 1)).limits(alpha).Hi
+		est.UpperWorstCase = max(est.Upper, est.UpperImputed, worstRate(*est.open, alpha))
 	}
 	if est.Clusters < 2 {
 		est.Method = MethodWholeRange
@@ -103,6 +109,16 @@ func (e RateEstimate) PPass(tau float64) float64 { return e.evidence.pPass(tau) 
 // when Lower is above tau. It is 1 with fewer than two clusters, or when tau
 // lies outside [0, 1).
 func (e RateEstimate) PBlock(tau float64) float64 { return e.evidence.pBlock(tau) }
+
+// WorstCase is the interval with two-sided error Alpha when the missing samples
+// are counted in the least and in the most favourable way: it holds CI for every
+// way in which they can have gone. It is CI if nothing is missing.
+func (e RateEstimate) WorstCase() Interval {
+	if e.open == nil {
+		return e.CI
+	}
+	return e.CI.join(Interval{Lo: 1 - worstRate(e.open.complement(), e.Alpha/2), Hi: worstRate(*e.open, e.Alpha/2)})
+}
 
 // Bounds returns what Decide needs to know of the rate.
 func (e RateEstimate) Bounds() Bounds {

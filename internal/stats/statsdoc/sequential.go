@@ -29,14 +29,15 @@ func sequential(t *table, c *config, out *object) error {
 		return err
 	}
 	if verdict == stats.Inconclusive {
-		est, _, err := spec.estimate(t, weight, final)
+		est, err := spec.estimate(t, weight, final)
 		if err != nil {
 			return err
 		}
-		bounds := est.Bounds()
+		bounds := est.bounds
 		out.put("final.lower", bounds.Lower)
 		out.put("final.upper", bounds.Upper)
 		out.put("final.upper_worst_case_missing", bounds.UpperWorstCase)
+		out.put("final.upper_worst_case", est.worst)
 		verdict = stats.Decide(bounds, spec.threshold, minimum).Verdict
 	}
 	out.put("verdict", string(verdict))
