@@ -109,12 +109,24 @@ func EstimateGap(pairs []Pair, alpha float64) (GapEstimate, error) {
 // PPass is the p-value of "the gap is at least tau", found by inverting the
 // one-sided envelope: it is below Alpha exactly when Upper is below tau. It is 1
 // with fewer than two pairs or when tau lies outside (-1, 1).
-func (e GapEstimate) PPass(tau float64) float64 { return e.evidence.pPass(tau) }
+func (e GapEstimate) PPass(tau float64) float64 {
+	if e.evidence.n < 2 || !(tau > -1 && tau < 1) {
+		return 1
+	}
+	_, p := agree(e.Upper < tau, e.Upper, tau, e.evidence.pPass(tau), e.Alpha)
+	return p
+}
 
 // PBlock is the p-value of "the gap is at most tau"; it is below Alpha exactly
 // when Lower is above tau. It is 1 with fewer than two pairs or when tau lies
 // outside (-1, 1).
-func (e GapEstimate) PBlock(tau float64) float64 { return e.evidence.pBlock(tau) }
+func (e GapEstimate) PBlock(tau float64) float64 {
+	if e.evidence.n < 2 || !(tau > -1 && tau < 1) {
+		return 1
+	}
+	_, p := agree(e.Lower > tau, -e.Lower, -tau, e.evidence.pBlock(tau), e.Alpha)
+	return p
+}
 
 // WorstCase is the interval with two-sided error Alpha when the missing samples
 // are counted in the least and in the most favourable way: it holds CI for every
@@ -207,9 +219,6 @@ func (e gapEvidence) limits(a float64) Interval {
 }
 
 func (e gapEvidence) pPass(tau float64) float64 {
-	if e.n < 2 || !(tau > -1 && tau < 1) {
-		return 1
-	}
 	// Computing only the two limits that the upper end needs halves the work.
 	byMover := invert(func(a float64) bool {
 		x := e.training.exact().upper(a) - e.training.rate
@@ -220,9 +229,6 @@ func (e gapEvidence) pPass(tau float64) float64 {
 }
 
 func (e gapEvidence) pBlock(tau float64) float64 {
-	if e.n < 2 || !(tau > -1 && tau < 1) {
-		return 1
-	}
 	byMover := invert(func(a float64) bool {
 		x := e.training.rate - e.training.exact().lower(a)
 		y := e.unmonitored.exact().upper(a) - e.unmonitored.rate

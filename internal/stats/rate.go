@@ -103,12 +103,24 @@ func EstimateRate(clusters []Cluster, alpha float64) (RateEstimate, error) {
 // PPass is the p-value of "the rate is at least tau": it is below Alpha exactly
 // when Upper is below tau. It is 1 with fewer than two clusters, or when tau
 // lies outside (0, 1).
-func (e RateEstimate) PPass(tau float64) float64 { return e.evidence.pPass(tau) }
+func (e RateEstimate) PPass(tau float64) float64 {
+	if e.evidence.n < 2 || !(tau > 0 && tau < 1) {
+		return 1
+	}
+	_, p := agree(e.Upper < tau, e.Upper, tau, e.evidence.pPass(tau), e.Alpha)
+	return p
+}
 
 // PBlock is the p-value of "the rate is at most tau": it is below Alpha exactly
 // when Lower is above tau. It is 1 with fewer than two clusters, or when tau
 // lies outside [0, 1).
-func (e RateEstimate) PBlock(tau float64) float64 { return e.evidence.pBlock(tau) }
+func (e RateEstimate) PBlock(tau float64) float64 {
+	if e.evidence.n < 2 || !(tau >= 0 && tau < 1) {
+		return 1
+	}
+	_, p := agree(e.Lower > tau, -e.Lower, -tau, e.evidence.pBlock(tau), e.Alpha)
+	return p
+}
 
 // WorstCase is the interval with two-sided error Alpha when the missing samples
 // are counted in the least and in the most favourable way: it holds CI for every
@@ -266,7 +278,7 @@ func (e rateEvidence) limits(a float64) Interval {
 }
 
 func (e rateEvidence) pPass(tau float64) float64 {
-	if e.n < 2 || !(tau > 0 && tau < 1) || e.rate >= 1 {
+	if e.rate >= 1 {
 		return 1
 	}
 	x := e.rate * e.nEff
@@ -274,7 +286,7 @@ func (e rateEvidence) pPass(tau float64) float64 {
 }
 
 func (e rateEvidence) pBlock(tau float64) float64 {
-	if e.n < 2 || !(tau >= 0 && tau < 1) || e.rate <= 0 {
+	if e.rate <= 0 {
 		return 1
 	}
 	x := e.rate * e.nEff
