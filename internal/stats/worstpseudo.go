@@ -32,34 +32,59 @@ func worstPseudo(o open, lowest, highest, a float64) float64 {
 		sum += s.lo
 		squares += s.lo * s.lo
 	}
-	limit := func(sum, squares float64) float64 {
-		return sum/total + factor*math.Sqrt(math.Max(squares-sum*sum/total, 0))
-	}
-	worst := limit(sum, squares)
+	at := pseudoLimit{total: total, factor: factor, sum: sum, squares: squares}
+	worst := at.value(0)
 	for _, s := range steepest(spans) {
-		gain := s.hi*s.hi - s.lo*s.lo
-		worst = math.Max(worst, largestBetween(func(part float64) float64 {
-			return limit(sum+part*s.width(), squares+part*gain)
-		}))
-		sum += s.width()
-		squares += gain
+		at.width, at.gain = s.width(), s.hi*s.hi-s.lo*s.lo
+		worst = math.Max(worst, at.largest())
+		at.sum += at.width
+		at.squares += at.gain
 	}
 	return worst
 }
 
-// largestBetween is the largest value of a concave function on [0, 1].
-func largestBetween(f func(float64) float64) float64 {
+// pseudoLimit is the upper limit of the pseudo-query interval while the sum of
+// the values moves by width and the sum of squares by gain. It is concave: the
+// squared deviation is, and so is its root.
+type pseudoLimit struct {
+	total, factor float64
+	sum, squares  float64
+	width, gain   float64
+}
+
+func (l pseudoLimit) deviation(part float64) (root, slope float64) {
+	sum := l.sum + part*l.width
+	root = math.Sqrt(math.Max(l.squares+part*l.gain-sum*sum/l.total, 0))
+	return root, l.gain - 2*sum*l.width/l.total
+}
+
+func (l pseudoLimit) value(part float64) float64 {
+	root, _ := l.deviation(part)
+	return (l.sum+part*l.width)/l.total + l.factor*root
+}
+
+// rising says whether the limit rises at part.
+func (l pseudoLimit) rising(part float64) bool {
+	root, slope := l.deviation(part)
+	return l.width/l.total*2*root+l.factor*slope > 0
+}
+
+// largest is the largest value for parts in [0, 1]. Nearly always it lies at an
+// end, which the slopes tell.
+func (l pseudoLimit) largest() float64 {
+	if !l.rising(0) {
+		return l.value(0)
+	}
+	if l.rising(1) {
+		return l.value(1)
+	}
 	lo, hi := 0.0, 1.0
-	best := math.Max(f(lo), f(hi))
-	for range 40 {
-		a, b := lo+(hi-lo)/3, hi-(hi-lo)/3
-		x, y := f(a), f(b)
-		best = math.Max(best, math.Max(x, y))
-		if x < y {
-			lo = a
+	for range 50 {
+		if mid := (lo + hi) / 2; l.rising(mid) {
+			lo = mid
 		} else {
-			hi = b
+			hi = mid
 		}
 	}
-	return best
+	return l.value(hi)
 }
