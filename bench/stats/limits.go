@@ -160,6 +160,9 @@ func expectedLargest(m int) float64 {
 
 // bias explains the largest of m shares of about .05 over s.runs runs.
 func (s settings) bias(m int) string {
-	err := math.Sqrt(0.05 * 0.95 / float64(s.runs))
+	err := standardError(s.runs)
 	return fmt.Sprintf("A share of .050 has a standard error of %.4f, and the largest of %d such shares reads %.3f too high on average.", err, m, expectedLargest(m)*err)
 }
+
+// standardError is that of a share of .05.
+func standardError(runs int) float64 { return math.Sqrt(0.05 * 0.95 / float64(runs)) }

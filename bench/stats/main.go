@@ -105,7 +105,9 @@ func tables() []namedTable {
 		{"gap", gapCoverage},
 		{"gate", operating},
 		{"errors", errorRates},
+		{"hybrid", hybridIntervals},
 		{"detectable", detectable},
+		{"others", others},
 	}
 }
 

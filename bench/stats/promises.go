@@ -35,3 +35,10 @@ func errorLimits() []limit {
 		{promise: "false PASS, fixed, more queries", tally: "fixed PASS", bound: 0.056, of: func(d design) bool { return d.n > 100 }},
 	}
 }
+
+func hybridLimits() []limit {
+	return []limit{
+		{promise: "a hybrid's upper bound misses", tally: "hybrid upper", bound: 0.05, of: everyCell},
+		{promise: "a hybrid's lower bound misses", tally: "hybrid lower", bound: 0.05, of: everyCell},
+	}
+}
