@@ -172,13 +172,3 @@ func (h *Hybrid) look(last looked) {
 	_, h.PPass = agree(h.Upper < h.Threshold, h.Upper, h.Threshold, math.Min(h.PPass, 2*last.pPass), h.Alpha)
 	_, h.PBlock = agree(h.Lower > h.Threshold, -h.Lower, -h.Threshold, math.Min(h.PBlock, 2*last.pBlock), h.Alpha)
 }
-
-// agree moves an upper bound and its p-value by rounding errors, so that both
-// lie below tau and alpha where it is known that tau is rejected, and neither
-// does where it is not.
-func agree(rejected bool, upper, tau, p, alpha float64) (bound, pValue float64) {
-	if rejected {
-		return math.Min(upper, math.Nextafter(tau, math.Inf(-1))), math.Min(p, math.Nextafter(alpha, 0))
-	}
-	return math.Max(upper, tau), math.Max(p, alpha)
-}
