@@ -258,5 +258,8 @@ func (x *executor) results(ctx context.Context, r Run, graders []gate.Control) (
 		defer cancel()
 		t.checkGraders(check, x.deps.Graders, nil)
 	}
+	if t.calibration, err = x.calibration(ctx, r, t.plan, t.scenarios); err != nil {
+		return nil, err
+	}
 	return t.Results(true)
 }
