@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -298,4 +299,26 @@ func TestTheBaselineOfAnIncrease(t *testing.T) {
 	_, err = s.CheckGate(t.Context(), project, run.GateCheck{Run: runs[1].RunKey, Policy: p, Baseline: &missing})
 	var notFound *run.NotFoundError
 	require.ErrorAs(t, err, &notFound)
+}
+
+func TestAWatcherIsToldOfTheEndAtOnce(t *testing.T) {
+	f := newFixture(t)
+	blocked := newGateModel(1, always("no"))
+	s := f.service(blocked, wordGrader("sha256:g"))
+	r := begin(t, s, 1, 1)
+	told := make(chan run.State, 8)
+	ended := make(chan error, 1)
+	go func() {
+		// With this pace the end would come in an hour.
+		ended <- s.WatchRun(t.Context(), r.RunKey, time.Hour, func(u run.Update) error {
+			told <- u.Run.State
+			return nil
+		})
+	}()
+	<-told
+	<-blocked.blocked
+	_, err := s.CancelRun(t.Context(), r.RunKey)
+	require.NoError(t, err)
+	require.NoError(t, <-ended)
+	require.Equal(t, run.Cancelled, <-told)
 }
