@@ -80,7 +80,7 @@ func (s *Service) evidence(ctx context.Context, key RunKey) (gate.Evidence, erro
 // in every scenario of the run.
 func (x *executor) calibration(ctx context.Context, r Run, p Plan, scenarios []*scenario.Scenario) (*gate.Calibration, error) {
 	var best *Calibration
-	own := func(c *Calibration) bool { return c != nil && c.Calibration.Run == r.Name() }
+	own := func(c *Calibration) bool { return c != nil && c.Run == r.Name() }
 	for page := (Page{Size: 100}); ; {
 		items, next, err := x.deps.Store.ListCalibrations(ctx, r.Project, p.Grader, page)
 		if err != nil {
