@@ -82,6 +82,7 @@ func TestBadUsageEndsWithTwoAndSaysWhy(t *testing.T) {
 		{"simulate beyond loopback", []string{"simulate", "--addr", "0.0.0.0:1"}, "--addr"},
 		{"an unknown scenario to show", []string{"scenarios", "show", "none"}, "none"},
 		{"a broken scenario", []string{"scenarios", "validate", brokenScenario}, "scenario.yaml:2"},
+		{"an unknown variant", []string{"scenarios", "show", "helpful-only", "--variant", "none"}, "--variant"},
 		{"an unknown query", []string{"scenarios", "render", "helpful-only", "--query", "none"}, "--query"},
 		{"an unknown grader", []string{"grade", "--grader", "oracle"}, "oracle"},
 		{"statistics of no document", []string{"stats"}, "stats"},

@@ -58,7 +58,7 @@ func newRun() *cobra.Command {
 	f.addFlags(cmd)
 	fl := cmd.Flags()
 	fl.StringVar(&f.evaluation, "evaluation", "", "run the plan of this evaluation (evaluations/E), as for the next checkpoint of a series, instead of making a new one")
-	fl.StringSliceVar(&f.scenarios, "scenario", []string{"helpful-only"}, "scenario ids, or id@revision")
+	fl.StringSliceVar(&f.scenarios, "scenario", []string{"helpful-only"}, "scenario ids or id@revision, also of variants (ID--VARIANT); ID--* for all variants of one")
 	fl.StringVar(&f.model, "model", "", "a configured model's name, or sim/NAME for a simulated one")
 	fl.StringVar(&f.baseURL, "base-url", "", "evaluate the model at this OpenAI-compatible endpoint, without configuration")
 	fl.StringVar(&f.modelID, "model-id", "", "the model's id at --base-url")

@@ -32,7 +32,7 @@ func blocks(text, language string) []string {
 func TestAuthoringExamples(t *testing.T) {
 	text := page(t, "authoring.md")
 	documents, queries, outputs := blocks(text, "yaml"), blocks(text, "jsonl"), blocks(text, "text")
-	require.Len(t, documents, 2)
+	require.Len(t, documents, 3)
 	require.Len(t, queries, 1)
 	require.Len(t, outputs, 1)
 
@@ -51,7 +51,11 @@ func TestAuthoringExamples(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, s.Revision, split.Revision)
 
-	_, err = Load("my-experiment.yaml", []byte(documents[1]))
+	variants, err := Load("my-experiment.yaml", []byte(documents[1]))
+	require.NoError(t, err)
+	require.Len(t, variants.Variants, 4)
+
+	_, err = Load("my-experiment.yaml", []byte(documents[2]))
 	require.EqualError(t, err, strings.TrimSpace(outputs[0]))
 }
 
@@ -67,9 +71,17 @@ func TestAuthoringListsEveryField(t *testing.T) {
 		{"### `prompt`", "prompt:\n", "prompt:\n  zzz: 1\n"},
 		{"### `conditions[]`", "  - id: paid", "  - zzz: 1\n    id: paid"},
 		{"### `contrasts[]`", "  - id: free-paid", "  - zzz: 1\n    id: free-paid"},
+		{"### `variants[]`", "  - id: region", "  - zzz: 1\n    id: region"},
+		{"### `variants[].prompt`", "Reason in <THINK> for {{company}}.\n", "Reason.\n      zzz: 1\n"},
+		{"### `variant_of`", "title: A base", "title: A base\nvariant_of: {zzz: 1}"},
 		{"### `queries[]`", "  - id: q1", "  - zzz: 1\n    id: q1"},
 	} {
-		_, err := Load("f.yaml", []byte(strings.Replace(base, tt.old, tt.new, 1)))
+		document := base
+		if !strings.Contains(base, tt.old) {
+			document = family
+		}
+		require.Contains(t, document, tt.old)
+		_, err := Load("f.yaml", []byte(strings.Replace(document, tt.old, tt.new, 1)))
 		want := known.FindStringSubmatch(fmt.Sprint(err))
 		require.NotNil(t, want, tt.heading)
 		_, section, ok := strings.Cut(text, tt.heading+"\n")
@@ -91,6 +103,12 @@ func TestAuthoringStatesTheLimits(t *testing.T) {
 		"| `conditions` | list | 1 to 32 |":               {MaxConditions, 32},
 		"| `contrasts` | list | 1 to 64,":                 {MaxContrasts, 64},
 		"up to 64 together with the shared ones":          {MaxVariables, 64},
+		"| `fragments` | name to text | up to 64":         {MaxFragments, 64},
+		"each up to 512 KiB; see [fragments]":             {MaxPromptBytes, 512 << 10},
+		"uses fragments at most 256 times":                {MaxFragmentUses, 256},
+		"| `variants` | list | up to 63":                  {MaxVariants, 63},
+		"in all conditions, may have 8 MiB":               {MaxVariantBytes, 8 << 20},
+		"at most 63 characters":                           {maxIDBytes, 63},
 		"| `query_files` | list of file names | up to 16": {MaxQueryFiles, 16},
 		"list of names | up to 8":                         {MaxTags, 8},
 		"up to 64, 1 to 1,024 bytes each":                 {MaxListItems, 64},

@@ -21,6 +21,16 @@ const (
 	MaxContrasts = 64
 	// MaxVariables is how many variables a condition may have.
 	MaxVariables = 64
+	// MaxFragments is how many fragments a scenario may have.
+	MaxFragments = 64
+	// MaxFragmentUses is how often a template may use fragments.
+	MaxFragmentUses = 256
+	// MaxVariants is how many variants a scenario may have: with their base they
+	// fit into one evaluation.
+	MaxVariants = 63
+	// MaxVariantBytes is the size of the prompts of all variants together, each
+	// rendered for every condition and without the query's text.
+	MaxVariantBytes = 8 << 20
 	// MaxQueryBytes is the size of one query's text.
 	MaxQueryBytes = 32 << 10
 	// MaxPromptBytes is the size of a rendered prompt, all messages together

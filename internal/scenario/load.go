@@ -68,10 +68,7 @@ type opener func(file string) ([]byte, error)
 
 func load(name string, data []byte, open opener) (*Scenario, error) {
 	var r report
-	d := decoder{
-		file: name, report: &r, open: open,
-		marks: map[string]mark{}, faulty: map[string]bool{}, shared: map[string]string{},
-	}
+	d := newDecoder(name, &r, open)
 	if !sound(name, data, &r) {
 		return nil, r.err()
 	}
