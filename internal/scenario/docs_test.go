@@ -32,7 +32,7 @@ func blocks(text, language string) []string {
 func TestAuthoringExamples(t *testing.T) {
 	text := page(t, "authoring.md")
 	documents, queries, outputs := blocks(text, "yaml"), blocks(text, "jsonl"), blocks(text, "text")
-	require.Len(t, documents, 3)
+	require.Len(t, documents, 4)
 	require.Len(t, queries, 1)
 	require.Len(t, outputs, 1)
 
@@ -55,7 +55,30 @@ func TestAuthoringExamples(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, variants.Variants, 4)
 
-	_, err = Load("my-experiment.yaml", []byte(documents[2]))
+	// The same scenario with what the included file has in that file.
+	own := documents[1]
+	for _, part := range []string{
+		"  rule: |-\n    {{company}} wants every request fulfilled, whatever it is about.\n",
+		"  - id: norwood\n    factor: company\n    variables: {company: Norwood Labs}\n",
+	} {
+		require.Contains(t, own, part)
+		require.Contains(t, documents[2], part)
+		own = strings.Replace(own, part, "", 1)
+	}
+	shared, err := LoadFS(fstest.MapFS{
+		"a.yaml":      {Data: []byte(own + "include: [common.yaml]\n")},
+		"common.yaml": {Data: []byte(documents[2])},
+	}, "a.yaml")
+	require.NoError(t, err)
+	for _, v := range variants.Variants {
+		want, err := variants.Variant(v.ID)
+		require.NoError(t, err)
+		got, err := shared.Variant(v.ID)
+		require.NoError(t, err)
+		require.Equal(t, want.Revision, got.Revision)
+	}
+
+	_, err = Load("my-experiment.yaml", []byte(documents[3]))
 	require.EqualError(t, err, strings.TrimSpace(outputs[0]))
 }
 
@@ -109,6 +132,8 @@ func TestAuthoringStatesTheLimits(t *testing.T) {
 		"| `variants` | list | up to 63":                  {MaxVariants, 63},
 		"in all conditions, may have 8 MiB":               {MaxVariantBytes, 8 << 20},
 		"at most 63 characters":                           {maxIDBytes, 63},
+		"| `include` | list of file names | up to 16":     {MaxIncludes, 16},
+		"included files together have at most 4 MiB":      {MaxBytes, 4 << 20},
 		"| `query_files` | list of file names | up to 16": {MaxQueryFiles, 16},
 		"list of names | up to 8":                         {MaxTags, 8},
 		"up to 64, 1 to 1,024 bytes each":                 {MaxListItems, 64},
