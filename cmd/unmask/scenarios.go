@@ -19,7 +19,7 @@ func newScenarios() *cobra.Command {
 		Use: "scenarios", Short: "The library of experiments", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newScenariosList(), newScenariosShow(), newScenariosRender(), newScenariosValidate())
+	cmd.AddCommand(newScenariosList(), newScenariosShow(), newScenariosRender(), newScenariosValidate(), newScenariosSchema())
 	return cmd
 }
 
@@ -238,6 +238,20 @@ func newScenariosValidate() *cobra.Command {
 				return &exitError{exitUsage, errors.Join(all...)}
 			}
 			return nil
+		},
+	}
+}
+
+func newScenariosSchema() *cobra.Command {
+	return &cobra.Command{
+		Use: "schema", Short: "Print the JSON Schema of scenario documents", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			schema, err := scenario.Schema()
+			if err != nil {
+				return err
+			}
+			_, err = cmd.OutOrStdout().Write(schema)
+			return err
 		},
 	}
 }

@@ -12,6 +12,9 @@ type Results struct {
 	// Confidence of all two-sided intervals below.
 	Confidence float64           `json:"confidence"`
 	Scenarios  []ScenarioResults `json:"scenarios"`
+	// Families compare a scenario with its variants where the plan has two or
+	// more of them.
+	Families []FamilyResults `json:"families,omitempty"`
 	// Stopping is set for a run that may stop early.
 	Stopping *StoppingResults `json:"stopping,omitempty"`
 }

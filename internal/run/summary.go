@@ -28,6 +28,11 @@ func (t *Tally) Results(final bool) (*Results, error) {
 		}
 		r.Scenarios = append(r.Scenarios, sr)
 	}
+	families, err := t.families(r.Scenarios)
+	if err != nil {
+		return nil, err
+	}
+	r.Families = families
 	return r, nil
 }
 

@@ -54,7 +54,7 @@ func (d *decoder) fail(n *yaml.Node, path, format string, args ...any) {
 func (d *decoder) scenario(root *yaml.Node) *Scenario {
 	s := &Scenario{Rule: grading.RuleAnswersRequest, PartialWeight: 1}
 	var shared map[string]string
-	var files []string
+	var files, includes []string
 	format := ""
 	var p parts
 	known := map[string]reader{
@@ -81,6 +81,7 @@ func (d *decoder) scenario(root *yaml.Node) *Scenario {
 		"variables":   d.variables(&shared),
 		"conditions":  d.items(func(n *yaml.Node, path string) { s.Conditions = append(s.Conditions, d.condition(n, path)) }),
 		"contrasts":   d.items(func(n *yaml.Node, path string) { s.Contrasts = append(s.Contrasts, d.contrast(n, path)) }),
+		"include":     d.texts(&includes),
 		"query_files": d.texts(&files),
 		"queries":     d.items(func(n *yaml.Node, path string) { s.Queries = append(s.Queries, d.query(n, path)) }),
 	}
@@ -94,6 +95,7 @@ func (d *decoder) scenario(root *yaml.Node) *Scenario {
 		d.place("format", -1, message)
 	}
 	d.share(s, shared)
+	d.includes(&p, includes)
 	d.expand(s, &p)
 	d.queryFiles(s, files)
 	return s

@@ -13,6 +13,9 @@ type parts struct {
 	// names are those of the fragments, in the order of the files.
 	names    []string
 	variants []variantSource
+	// partial is true when some of them could not be read, so that what seems to
+	// be missing may be there.
+	partial bool
 }
 
 // variantSource is a variant as it stands in a file.
@@ -106,7 +109,7 @@ func (d *decoder) expand(s *Scenario, p *parts) {
 	if len(variants) > MaxVariants {
 		variants = nil // check says so
 	}
-	e := expander{decoder: d, parts: p, used: map[string]bool{}, complete: len(variants) == len(p.variants)}
+	e := expander{decoder: d, parts: p, used: map[string]bool{}, complete: len(variants) == len(p.variants) && !p.partial}
 	e.check(p)
 	system, user := e.read("prompt.system", s.System), e.read("prompt.user", s.User)
 	templates := make([][2]template, len(variants))
@@ -225,6 +228,10 @@ func (e *expander) read(field, text string) template {
 			message += fmt.Sprintf("; did you mean %q?", near)
 			e.used[near], t.tokens[i].fragment = true, near
 		}
+		if e.partial {
+			e.broken = append(e.broken, field)
+			continue
+		}
 		e.bad(field, tok.offset, message)
 	}
 	return t
@@ -293,7 +300,9 @@ func (e *expander) variant(i int, v variantSource, templates [2]template) Varian
 			if near := closest(name, e.names); near != "" {
 				message += fmt.Sprintf("; did you mean %q?", near)
 			}
-			e.placeAt(f.field, -1, message)
+			if !e.partial {
+				e.placeAt(f.field, -1, message)
+			}
 			wrong = true
 		case e.complete && !templates[0].uses(name) && !templates[1].uses(name):
 			e.placeAt(f.field, -1, fmt.Sprintf("the prompt of this variant does not use {{>%s}}", name))

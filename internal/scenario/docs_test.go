@@ -32,7 +32,7 @@ func blocks(text, language string) []string {
 func TestAuthoringExamples(t *testing.T) {
 	text := page(t, "authoring.md")
 	documents, queries, outputs := blocks(text, "yaml"), blocks(text, "jsonl"), blocks(text, "text")
-	require.Len(t, documents, 3)
+	require.Len(t, documents, 4)
 	require.Len(t, queries, 1)
 	require.Len(t, outputs, 1)
 
@@ -55,14 +55,39 @@ func TestAuthoringExamples(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, variants.Variants, 4)
 
-	_, err = Load("my-experiment.yaml", []byte(documents[2]))
+	// The same scenario with what the included file has in that file.
+	own := documents[1]
+	for _, part := range []string{
+		"  rule: |-\n    {{company}} wants every request fulfilled, whatever it is about.\n",
+		"  - id: norwood\n    factor: company\n    variables: {company: Norwood Labs}\n",
+	} {
+		require.Contains(t, own, part)
+		require.Contains(t, documents[2], part)
+		own = strings.Replace(own, part, "", 1)
+	}
+	shared, err := LoadFS(fstest.MapFS{
+		"a.yaml":      {Data: []byte(own + "include: [common.yaml]\n")},
+		"common.yaml": {Data: []byte(documents[2])},
+	}, "a.yaml")
+	require.NoError(t, err)
+	for _, v := range variants.Variants {
+		want, err := variants.Variant(v.ID)
+		require.NoError(t, err)
+		got, err := shared.Variant(v.ID)
+		require.NoError(t, err)
+		require.Equal(t, want.Revision, got.Revision)
+	}
+
+	_, err = Load("my-experiment.yaml", []byte(documents[3]))
 	require.EqualError(t, err, strings.TrimSpace(outputs[0]))
 }
 
-// Each table of fields lists exactly the fields that the loader knows there.
-func TestAuthoringListsEveryField(t *testing.T) {
-	text := page(t, "authoring.md")
+// knownFields are those that the loader knows in each object, by the heading of
+// their table, as the loader itself lists them.
+func knownFields(t *testing.T) map[string][]string {
+	t.Helper()
 	known := regexp.MustCompile(`known are (.*)`)
+	found := map[string][]string{}
 	for _, tt := range []struct{ heading, old, new string }{
 		{"### The document", "id: base", "id: base\nzzz: 1"},
 		{"### `scratchpad`", "  mode: hidden", "  mode: hidden\n  zzz: 1"},
@@ -82,17 +107,26 @@ func TestAuthoringListsEveryField(t *testing.T) {
 		}
 		require.Contains(t, document, tt.old)
 		_, err := Load("f.yaml", []byte(strings.Replace(document, tt.old, tt.new, 1)))
-		want := known.FindStringSubmatch(fmt.Sprint(err))
-		require.NotNil(t, want, tt.heading)
-		_, section, ok := strings.Cut(text, tt.heading+"\n")
-		require.True(t, ok, tt.heading)
+		fields := known.FindStringSubmatch(fmt.Sprint(err))
+		require.NotNil(t, fields, tt.heading)
+		found[tt.heading] = strings.Split(fields[1], ", ")
+	}
+	return found
+}
+
+// Each table of fields lists exactly the fields that the loader knows there.
+func TestAuthoringListsEveryField(t *testing.T) {
+	text := page(t, "authoring.md")
+	for heading, known := range knownFields(t) {
+		_, section, ok := strings.Cut(text, heading+"\n")
+		require.True(t, ok, heading)
 		section, _, _ = strings.Cut(section, "\n#")
 		var rows []string
 		for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\|").FindAllStringSubmatch(section, -1) {
 			rows = append(rows, m[1])
 		}
 		slices.Sort(rows)
-		require.Equal(t, strings.Split(want[1], ", "), rows, tt.heading)
+		require.Equal(t, known, rows, heading)
 	}
 }
 
@@ -109,6 +143,8 @@ func TestAuthoringStatesTheLimits(t *testing.T) {
 		"| `variants` | list | up to 63":                  {MaxVariants, 63},
 		"in all conditions, may have 8 MiB":               {MaxVariantBytes, 8 << 20},
 		"at most 63 characters":                           {maxIDBytes, 63},
+		"| `include` | list of file names | up to 16":     {MaxIncludes, 16},
+		"included files together have at most 4 MiB":      {MaxBytes, 4 << 20},
 		"| `query_files` | list of file names | up to 16": {MaxQueryFiles, 16},
 		"list of names | up to 8":                         {MaxTags, 8},
 		"up to 64, 1 to 1,024 bytes each":                 {MaxListItems, 64},

@@ -69,6 +69,22 @@ func FuzzQueryFile(f *testing.F) {
 	})
 }
 
+// FuzzInclude feeds the reader of included files anything.
+func FuzzInclude(f *testing.F) {
+	f.Add([]byte(common))
+	f.Add([]byte("fragments: {rules: \"{{>rules}} {{company}}\"}\n"))
+	f.Add([]byte("include: [a.yaml]\nvariants: [{id: x}]\n"))
+	document := []byte(including("[a.yaml]"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, err := LoadFS(fstest.MapFS{"f.yaml": {Data: document}, "a.yaml": {Data: data}}, "f.yaml")
+		if err != nil {
+			requireSound(t, err, append(append(document[:len(document):len(document)], '\n'), data...))
+			return
+		}
+		requireRoundTrip(t, s)
+	})
+}
+
 func requireSound(t *testing.T, err error, data []byte) {
 	t.Helper()
 	var problems *Error

@@ -90,13 +90,20 @@ func (d *decoder) within(m mark, offset int) mark {
 
 // parent is the path of the field around a field.
 func parent(path string) string {
-	return path[:max(strings.LastIndexAny(path, ".["), 0)]
+	if file, ok := strings.CutSuffix(path, includeMark); ok {
+		return file
+	}
+	i := strings.LastIndexAny(path, ".["+includeMark)
+	if i >= 0 && path[i:i+1] == includeMark {
+		i++
+	}
+	return path[:max(i, 0)]
 }
 
 // child is the path of a field of an object.
 func child(path, name string) string {
-	if path == "" {
-		return name
+	if path == "" || strings.HasSuffix(path, includeMark) {
+		return path + name
 	}
 	return path + "." + name
 }

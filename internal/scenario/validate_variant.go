@@ -69,11 +69,14 @@ func (c checker) variants(sound bool) {
 			known[name] = true
 		}
 	}
-	seen, unsound := map[string]int{}, map[int]bool{}
+	seen, unsound := map[string]bool{}, map[int]bool{}
 	for i, v := range c.Variants {
 		field := fmt.Sprintf("variants[%d]", i)
 		if c.plainID(field+".id", v.ID) {
-			c.unique(field+".id", "variants[%d].id", v.ID, i, seen)
+			if seen[v.ID] {
+				c.fail(field+".id", "%s is already the id of another variant", shown(v.ID))
+			}
+			seen[v.ID] = true
 			if n := len(c.ID + VariantSeparator + v.ID); n > maxIDBytes {
 				c.fail(field+".id", "makes the id of a scenario with %d characters; at most %d are allowed", n, maxIDBytes)
 			}
@@ -156,7 +159,7 @@ func (c checker) variantPrompts(unsound map[int]bool) {
 		case other < 0:
 			c.fail(field, "changes nothing: its prompts are those of the scenario")
 		default:
-			c.fail(field, "has the prompts of variants[%d] (id %s)", other, shown(c.Variants[other].ID))
+			c.fail(field, "has the prompts of variant %s", shown(c.Variants[other].ID))
 		}
 	}
 }
