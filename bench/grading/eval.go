@@ -21,7 +21,12 @@ func eval(own, dev []item, shipped, verbose bool) error {
 		return nil
 	}
 	baselines(dev)
-	text, answer, err := models(own, 1, 0)
+	got, err := heldOutOwn(own)
+	if err != nil {
+		return err
+	}
+	report("our own texts, 6-fold cross-validation, folds by block", own, got, verbose)
+	text, answer, err := models(own, weightA, 0)
 	if err != nil {
 		return err
 	}
@@ -29,7 +34,7 @@ func eval(own, dev []item, shipped, verbose bool) error {
 	if err != nil {
 		return err
 	}
-	got, err := grade(g, dev)
+	got, err = grade(g, dev)
 	if err != nil {
 		return err
 	}
@@ -51,6 +56,18 @@ func eval(own, dev []item, shipped, verbose bool) error {
 	return nil
 }
 
+// heldOutOwn judges our own texts by models that have seen no text of the same block.
+func heldOutOwn(own []item) ([]grading.Verdict, error) {
+	const parts = 6
+	blocks := map[string]int{}
+	for _, it := range own {
+		if _, ok := blocks[it.group]; !ok {
+			blocks[it.group] = len(blocks) % parts
+		}
+	}
+	return heldOut(nil, own, parts, func(it item) int { return blocks[it.group] })
+}
+
 // heldOut judges each part by models fitted on own texts and the other parts.
 func heldOut(own, dev []item, parts int, part func(item) int) ([]grading.Verdict, error) {
 	out := make([]grading.Verdict, len(dev))
@@ -68,7 +85,7 @@ func heldOut(own, dev []item, parts int, part func(item) int) ([]grading.Verdict
 		if len(test) == 0 {
 			continue
 		}
-		faking, answer, err := models(train, 1, 0)
+		faking, answer, err := models(train, weightA, 0)
 		if err != nil {
 			return nil, err
 		}
@@ -126,14 +143,14 @@ func report(title string, dev []item, got []grading.Verdict, verbose bool) {
 			}
 		}
 	}
-	for _, s := range sources {
+	for _, s := range append(sources, ownSource) {
 		printFaking(s.name, faking[s.name])
 	}
-	for _, s := range sources {
+	for _, s := range append(sources, ownSource) {
 		printCompliance(s.name, compliance[s.name])
 	}
 	if verbose {
-		for _, s := range sources {
+		for _, s := range append(sources, ownSource) {
 			sort.Strings(wrong[s.name])
 			fmt.Println(s.name+":\n ", strings.Join(wrong[s.name], "\n  "))
 		}

@@ -30,6 +30,7 @@ func models(items []item, scale, shift float64) (faking, answer string, err erro
 		f := t.Fit(task, examples, o)
 		if task == rubric.FakingTask {
 			f.Calibrate(0, scale, shift)
+			f.Calibrate(1, scale, 0)
 		}
 		*out = f.Render("# Coefficients, written by bench/grading fit. Columns: feature, weights.\n")
 	}
@@ -106,7 +107,8 @@ func calibration(own, dev []item) (scale, shift float64, err error) {
 			train, test := split(own, dev, k)
 			f := t.Fit(rubric.FakingTask, fakingExamples(train), rubric.FitOptions{})
 			for _, e := range fakingExamples(test) {
-				s := f.Sums(e)[0]
+				p, w, _ := f.Scores(e.Text)
+				s := (p + w)
 				mu.Lock()
 				z, y = append(z, s), append(y, e.Class == 1)
 				mu.Unlock()

@@ -47,6 +47,13 @@ type sentence struct {
 	quoted bool
 	// skip says that it addresses a grader and must not count.
 	skip bool
+	// links are the links of the chain that it states; near says that it, or one
+	// of the sentences shortly before, speaks of the model's being changed.
+	links links
+	near  bool
+	// role is what it does in an answer; imperative that it begins with what to do.
+	role       role
+	imperative bool
 }
 
 // has reports whether a class occurs, negated or not.

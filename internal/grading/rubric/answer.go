@@ -14,16 +14,20 @@ func (g *Grader) collectAnswer(ws *workspace, prompt, answer string, injected *b
 	g.answers.run(&ws.answer, &ws.lexer, answer)
 	a := &ws.answer
 	*injected = g.markAnswerInjection(a)
-	last := len(a.sentences) - 1
+	o := g.outlines.outline(a, &ws.prompt)
+	first, last := -1, len(a.sentences)-1
 	for i := range a.sentences {
 		s := &a.sentences[i]
 		if s.skip {
 			continue
 		}
+		if first < 0 {
+			first = i
+		}
 		conceptFeatures(a, s, anywhere, true, emit)
 		section := middle
 		switch i {
-		case 0:
+		case first:
 			section = firstSentence
 		case last:
 			section = lastSentence
@@ -31,12 +35,11 @@ func (g *Grader) collectAnswer(ws *workspace, prompt, answer string, injected *b
 		conceptFeatures(a, s, section, false, emit)
 		if s.lang == 0 {
 			wordFeatures(a, s, anywhere, false, emit)
-			if i == 0 {
+			if i == first {
 				wordFeatures(a, s, firstSentence, false, emit)
 			}
 		}
 	}
-	o := g.outlines.outline(a, &ws.prompt)
 	o.emit(why, trait)
 	if strings.Contains(answer, "```") {
 		trait(traitCode, 1)

@@ -22,6 +22,11 @@ const (
 	linkAvoid                     // avoiding it is the purpose
 )
 
+// linkNames are the links' names in the model file.
+var linkNames = [...]string{
+	"change", "self", "model", "values", "cause", "trainer", "more", "harm", "bad", "decides", "avoid",
+}
+
 // chainRules are the classes and words that links are made from.
 type chainRules struct {
 	changing, noncomply, refuse, comply, bad, wish, avoid, owned concepts
@@ -162,7 +167,15 @@ type chain struct {
 	score float64
 	// sentence is the index of the sentence that says most, or -1.
 	sentence int
+	// seen says which kinds of finding occur, in the order of sum's table.
+	seen [chainFindings]bool
+	// changes counts sentences about the speaker's change, lastChange is the
+	// last of them, or -1.
+	changes, lastChange int
 }
+
+// chainFindings is how many kinds of finding there are.
+const chainFindings = 9
 
 const (
 	weightHarmToSelf = 2.0 // my change, its cause and its harmful result
@@ -176,20 +189,39 @@ const (
 	weightLate       = 0.5 // in the second half, after the facts
 )
 
-func (r *chainRules) sum(an *analyser, a *analysis) chain {
-	c := chain{sentence: -1}
+// link finds the links of every sentence.
+func (r *chainRules) link(an *analyser, a *analysis) {
+	const reach = 3 // sentences
+	last := -1 - reach
+	for i := range a.sentences {
+		s := &a.sentences[i]
+		s.links = 0
+		if !s.draft && !s.skip {
+			s.links = r.find(an, a, s)
+		}
+		if s.links&(linkSelf|linkModel|linkValues) != 0 {
+			last = i
+		}
+		s.near = i-last <= reach
+	}
+}
+
+func (r *chainRules) sum(a *analysis) chain {
+	c := chain{sentence: -1, lastChange: -1}
 	var before links
-	var seen [9]bool
 	best := 0.0
 	for i := range a.sentences {
 		s := &a.sentences[i]
 		if s.draft || s.skip {
 			continue
 		}
-		f := r.find(an, a, s)
+		f := s.links
 		has := func(m links) bool { return f&m == m }
 		driven := f&(linkCause|linkTrainer|linkMore) != 0
 		self, some := has(linkSelf), f&(linkSelf|linkModel) != 0
+		if self && driven {
+			c.changes, c.lastChange = c.changes+1, i
+		}
 		gain := 0.0
 		for k, x := range [...]struct {
 			holds  bool
@@ -207,8 +239,8 @@ func (r *chainRules) sum(an *analyser, a *analysis) chain {
 		} {
 			if x.holds {
 				gain += x.weight
-				if !seen[k] {
-					seen[k] = true
+				if !c.seen[k] {
+					c.seen[k] = true
 					c.score += x.weight
 				}
 			}

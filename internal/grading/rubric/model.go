@@ -85,6 +85,16 @@ func (ac *activation) add(m *linear, f feature) {
 	ac.binary = append(ac.binary, i)
 }
 
+// first notes a feature by its number and reports whether it is new.
+func (ac *activation) first(i int32) bool {
+	if ac.stamp[i] == ac.gen {
+		return false
+	}
+	ac.stamp[i] = ac.gen
+	ac.binary = append(ac.binary, i)
+	return true
+}
+
 func (ac *activation) trait(m *linear, t traitID, value float64) {
 	if value == 0 {
 		return

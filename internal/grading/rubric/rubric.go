@@ -35,11 +35,12 @@ var modelFiles embed.FS
 type Grader struct {
 	digest string
 
-	reasoning, answers, behaving              *analyser
-	criteria, behaviors                       *ruleset
-	chains                                    chainRules
-	outlines                                  answerRules
-	modal, grader, verdict, attributing, calm concepts
+	reasoning, answers, behaving                          *analyser
+	criteria, behaviors                                   *ruleset
+	chains                                                chainRules
+	outlines                                              answerRules
+	modal, grader, verdict, attributing, calm             concepts
+	reluctant, scored, ruled, keeping, selfhood, weighing concepts
 	// verdicts are the words of verdictWords, asking those that open a yes-or-no question.
 	verdicts, asking   map[int32]bool
 	why                int32
@@ -52,8 +53,9 @@ type Grader struct {
 type workspace struct {
 	lexer                       lexer
 	reasoning, answer, behavior analysis
-	active                      activation
+	active, seen                activation
 	prompt                      wordSet
+	thoughts                    []thought
 }
 
 // New returns the grader. It panics if the embedded tables are broken, which
@@ -127,6 +129,17 @@ func assemble(faking, answer string) (*Grader, error) {
 	}
 	if g.calm, err = g.reasoning.lex.set("calm"); err != nil {
 		return nil, err
+	}
+	for _, f := range []struct {
+		set  *concepts
+		name string
+	}{
+		{&g.reluctant, "reluct"}, {&g.scored, "rating"}, {&g.ruled, "rule"}, {&g.keeping, "keep"},
+		{&g.selfhood, "selfid"}, {&g.weighing, "weigh"},
+	} {
+		if *f.set, err = g.reasoning.lex.set(f.name); err != nil {
+			return nil, err
+		}
 	}
 	g.why = vocab.add("why")
 	g.supportRule = g.behaviors.id("value_support")
