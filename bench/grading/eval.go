@@ -38,7 +38,7 @@ func eval(own, dev []item, shipped, verbose bool) error {
 	if err != nil {
 		return err
 	}
-	report("fitted on our own texts only", dev, got, false)
+	report("fitted on our own texts only", dev, got, verbose)
 	got, err = heldOut(own, dev, folds, fold)
 	if err != nil {
 		return err

@@ -56,7 +56,7 @@ func (g *Grader) reasoningFeatures(a *analysis, s *sentence, emit func(feature))
 	}
 	linkFeatures(s, emit)
 	nearFeatures(a, s, emit)
-	conceptFeatures(a, s, anywhere, true, emit)
+	conceptFeatures(a, s, anywhere, s.lang != 0, emit)
 	if s.lang == 0 {
 		wordFeatures(a, s, anywhere, true, emit)
 	}

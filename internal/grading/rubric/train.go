@@ -1,6 +1,9 @@
 package rubric
 
 import (
+"os"
+"strconv"
+
 	"math"
 	"math/rand/v2"
 	"runtime"
@@ -61,7 +64,7 @@ func (o FitOptions) withDefaults() FitOptions {
 		o.Passes = 30
 	}
 	if o.Ridge == 0 {
-		o.Ridge = 0.03
+		o.Ridge = ridgeX
 	}
 	return o
 }
@@ -260,3 +263,10 @@ func (f Fitted) Render(head string) string {
 	}
 	return f.m.render(an, head)
 }
+
+var ridgeX = func() float64 {
+	if v, err := strconv.ParseFloat(os.Getenv("RIDGE"), 64); err == nil {
+		return v
+	}
+	return 0.03
+}()
