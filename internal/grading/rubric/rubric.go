@@ -39,7 +39,7 @@ type Grader struct {
 	criteria, behaviors                                   *ruleset
 	chains                                                chainRules
 	outlines                                              answerRules
-	modal, grader, verdict, attributing, calm             concepts
+	modal, grader, verdict, attributing, calm, elsewhere  concepts
 	reluctant, scored, ruled, keeping, selfhood, weighing concepts
 	// verdicts are the words of verdictWords, asking those that open a yes-or-no question.
 	verdicts, asking   map[int32]bool
@@ -125,6 +125,9 @@ func assemble(faking, answer string) (*Grader, error) {
 		return nil, err
 	}
 	if g.attributing, err = g.reasoning.lex.set("otherai", "quote", "story", "counterfactual"); err != nil {
+		return nil, err
+	}
+	if g.elsewhere, err = g.reasoning.lex.set("otherai", "counterfactual"); err != nil {
 		return nil, err
 	}
 	if g.calm, err = g.reasoning.lex.set("calm"); err != nil {

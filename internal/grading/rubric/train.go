@@ -1,8 +1,8 @@
 package rubric
 
 import (
-"os"
-"strconv"
+	"os"
+	"strconv"
 
 	"math"
 	"math/rand/v2"
@@ -246,7 +246,7 @@ func (f Fitted) Scores(text string) (passage, whole, chain float64) {
 	g.faking = f.m
 	ws := g.newWorkspace()
 	g.readReasoning(ws, text)
-	passage, whole = g.weigh(ws, &ws.reasoning)
+	passage, whole, _ = g.weigh(ws, &ws.reasoning)
 	return passage, whole, g.chainPoints(&ws.reasoning, g.chains.sum(&ws.reasoning))
 }
 
