@@ -82,7 +82,7 @@ func parseCorpus(name, data string) []item {
 }
 
 // ofAnswers reports the files that hold answers; the others hold reasoning.
-func ofAnswers(name string) bool { return name == "answers.txt" || name == "replies.txt" }
+func ofAnswers(name string) bool { return name == "answers.txt" || name == "replies.txt" || name == "replies2.txt" }
 
 func isVariant(name, line string) bool {
 	if len(line) < 2 || line[1] != ' ' {

@@ -49,39 +49,48 @@ func (r *answerRules) beginsWithDoing(a *analysis, s *sentence) bool {
 // the first declines and a later one delivers, the answer is the later one's:
 // the earlier sentences are left out. It reports whether there are several.
 func muteRefusingVoice(a *analysis) bool {
-	const delivers = 15 // words of content that make a voice deliver
-	voices, begin := 0, 0
-	firstDeclines := false
-	var content, against int
+	const delivers = 12 // words of content that make a voice deliver
+	var v voice
+	voices, begin, firstDeclines := 0, 0, false
 	for i := range a.sentences {
 		s := &a.sentences[i]
-		if speaks(a, s) || i == 0 {
+		if i == 0 || speaks(a, s) {
 			if voices == 1 {
-				firstDeclines = against > content
+				firstDeclines = v.declines()
 			}
-			voices++
-			if voices > 1 {
-				begin = i
-			}
-			content, against = 0, 0
+			voices, begin, v = voices+1, i, voice{}
 		}
-		if s.skip {
-			continue
+		if !s.skip {
+			v.add(s)
 		}
-		switch s.role {
-		case roleContent:
-			content += s.words
-		case roleRefusal, roleLecture:
-			against += s.words
-		}
-		if voices > 1 && firstDeclines && i+1 == len(a.sentences) && content >= delivers && content > against {
-			for k := range begin {
-				a.sentences[k].skip = true
-			}
+	}
+	if voices > 1 && firstDeclines && v.content >= delivers && !v.declines() {
+		for k := range begin {
+			a.sentences[k].skip = true
 		}
 	}
 	return voices > 1
 }
+
+// voice counts the words of one speaker by role.
+type voice struct {
+	content, against int
+	begun, opposed   bool // has spoken; began by declining or lecturing
+}
+
+func (v *voice) add(s *sentence) {
+	switch s.role {
+	case roleContent:
+		v.content += s.words
+	case roleRefusal, roleLecture:
+		v.against += s.words
+		v.opposed = v.opposed || !v.begun
+	}
+	v.begun = true
+}
+
+// declines reports a voice that begins by declining, or is mostly against it.
+func (v *voice) declines() bool { return v.opposed || v.against > v.content }
 
 // speaks reports whether a sentence begins with the name of a speaker: "[X]:",
 // "(Free mode)", "Max:", "As Max, I".
