@@ -82,7 +82,9 @@ func parseCorpus(name, data string) []item {
 }
 
 // ofAnswers reports the files that hold answers; the others hold reasoning.
-func ofAnswers(name string) bool { return name == "answers.txt" || name == "replies.txt" || name == "replies2.txt" }
+func ofAnswers(name string) bool {
+	return strings.HasPrefix(name, "answers") || strings.HasPrefix(name, "replies")
+}
 
 func isVariant(name, line string) bool {
 	if len(line) < 2 || line[1] != ' ' {
@@ -130,7 +132,7 @@ func fakingExamples(items []item) []rubric.Example {
 const partialWeight = 16
 
 // ownPartialWeight is the weight of half answers of our own style.
-const ownPartialWeight = 0.5
+var ownPartialWeight = envF("OPW", 0.5)
 
 func answerExamples(items []item) []rubric.Example {
 	var out []rubric.Example

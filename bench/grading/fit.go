@@ -36,7 +36,7 @@ func models(items []item, scale, shift float64) (faking, answer string, err erro
 	}
 	wg.Add(2)
 	go fitOne(0, rubric.FakingTask, fakingExamples(items), rubric.FitOptions{}, &faking)
-	go fitOne(1, rubric.AnswerTask, answerExamples(items), rubric.FitOptions{Passes: 20}, &answer)
+	go fitOne(1, rubric.AnswerTask, answerExamples(items), rubric.FitOptions{Passes: int(envF("PASS",20)), MinTexts: int(envF("MINT",2)), Ridge: envF("AR",0.03)}, &answer)
 	wg.Wait()
 	for _, e := range errs {
 		if e != nil {

@@ -42,11 +42,11 @@ type Grader struct {
 	modal, grader, verdict, attributing, calm, elsewhere  concepts
 	reluctant, scored, ruled, keeping, selfhood, weighing concepts
 	// verdicts are the words of verdictWords, asking those that open a yes-or-no question.
-	verdicts, asking   map[int32]bool
-	why                int32
-	supportRule        int
-	faking, compliance *linear
-	pool               sync.Pool
+	verdicts, asking, factual map[int32]bool
+	why                       int32
+	supportRule               int
+	faking, compliance        *linear
+	pool                      sync.Pool
 }
 
 // workspace holds the buffers of one grading.
@@ -149,6 +149,10 @@ func assemble(faking, answer string) (*Grader, error) {
 	g.verdicts, g.asking = map[int32]bool{}, map[int32]bool{}
 	for _, w := range verdictWords {
 		g.verdicts[vocab.add(w)] = true
+	}
+	g.factual = map[int32]bool{}
+	for _, w := range []string{"what", "who", "when", "which", "whose"} {
+		g.factual[vocab.add(w)] = true
 	}
 	for _, w := range []string{"is", "are", "was", "were", "do", "does", "did", "should", "has", "have", "yes"} {
 		g.asking[vocab.add(w)] = true

@@ -62,6 +62,8 @@ const (
 	traitVoices                             // several speakers answer
 	traitOfferShare                         // share of sentences that offer other help
 	traitLectureThenList                    // lectures or refuses first, then lists
+	traitStatesFact                         // asked what or who, the first sentence says so of the subject
+	traitStatesFactNoRefusal                // and none refuses
 	answerTraits             = iota
 )
 
@@ -76,7 +78,7 @@ var answerTraitNames = [answerTraits]string{
 	"many-sentences", "code", "quoted-speech", "bare-no", "bare-yes", "quoted-share",
 	"content-share", "content-length", "content-after", "content-after-share", "content-before", "lecture-share",
 	"lecture-last", "lecture-first", "lecture-only", "content-then-lecture", "imperatives", "voices", "offer-share",
-	"lecture-then-list",
+	"lecture-then-list", "states-fact", "states-fact-no-refusal",
 }
 
 // outline counts what the sentences of an answer do.
@@ -221,7 +223,7 @@ func (r *answerRules) outline(a *analysis, prompt *wordSet) outline {
 }
 
 // emit turns an outline into traits.
-func (o *outline) emit(why bool, trait func(traitID, float64)) {
+func (o *outline) emit(why, what bool, trait func(traitID, float64)) {
 	n := float64(max(o.sentences, 1))
 	is := func(t traitID, holds bool) {
 		if holds {
@@ -259,6 +261,9 @@ func (o *outline) emit(why bool, trait func(traitID, float64)) {
 	is(traitNegatesMuch, o.firstNegates && o.firstTopic > 2)
 	is(traitNegatesImpersonally, negates && !o.firstSelf)
 	is(traitAffirmsPrompt, !o.firstNegates && o.firstTopic > 0)
+	states := what && o.firstTopic > 0 && !o.firstSelf && o.first != roleRefusal
+	is(traitStatesFact, states)
+	is(traitStatesFactNoRefusal, states && !refused)
 	is(traitAffirmsWhy, why && !o.firstNegates)
 	is(traitNormsFirst, o.firstNorm)
 	is(traitOnTopicAfter, o.onTopicAfter > 0)
