@@ -105,7 +105,7 @@ func (ac *activation) trait(m *linear, t traitID, value float64) {
 }
 
 // traitScale brings traits to the size of the other features.
-const traitScale = 0.25
+const traitScale = 0.15
 
 // norm is the value of each binary feature: texts count alike, however long.
 func (ac *activation) norm() float64 { return 1 / math.Sqrt(float64(len(ac.binary))+1) }
