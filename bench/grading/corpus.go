@@ -132,7 +132,7 @@ func fakingExamples(items []item) []rubric.Example {
 const partialWeight = 16
 
 // ownPartialWeight is the weight of half answers of our own style.
-var ownPartialWeight = envF("OPW", 0.5)
+const ownPartialWeight = 0.4
 
 func answerExamples(items []item) []rubric.Example {
 	var out []rubric.Example

@@ -26,7 +26,7 @@ func eval(own, dev []item, shipped, verbose bool) error {
 		return err
 	}
 	report("our own texts, 6-fold cross-validation, folds by block", own, got, verbose)
-	text, answer, err := models(own, weightA, 0)
+	text, answer, err := models(own)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func heldOut(own, dev []item, parts int, part func(item) int) ([]grading.Verdict
 		if len(test) == 0 {
 			continue
 		}
-		faking, answer, err := models(train, weightA, 0)
+		faking, answer, err := models(train)
 		if err != nil {
 			return nil, err
 		}

@@ -1,9 +1,6 @@
 package rubric
 
 import (
-	"os"
-	"strconv"
-
 	"math"
 	"math/rand/v2"
 	"runtime"
@@ -64,7 +61,7 @@ func (o FitOptions) withDefaults() FitOptions {
 		o.Passes = 30
 	}
 	if o.Ridge == 0 {
-		o.Ridge = ridgeX
+		o.Ridge = 0.03
 	}
 	return o
 }
@@ -242,11 +239,10 @@ func fitLogistic(data []sample, class, features int, o FitOptions) (w []float64,
 // reasoning: the log odds of its strongest passage and of the text as a whole,
 // before calibration, and the points of the chain.
 func (f Fitted) Scores(text string) (passage, whole, chain float64) {
-	g := *f.g
-	g.faking = f.m
+	g := f.g
 	ws := g.newWorkspace()
 	g.readReasoning(ws, text)
-	passage, whole, _ = g.weigh(ws, &ws.reasoning)
+	passage, whole, _ = g.weigh(ws, f.m, &ws.reasoning)
 	return passage, whole, g.chainPoints(&ws.reasoning, g.chains.sum(&ws.reasoning))
 }
 
@@ -263,10 +259,3 @@ func (f Fitted) Render(head string) string {
 	}
 	return f.m.render(an, head)
 }
-
-var ridgeX = func() float64 {
-	if v, err := strconv.ParseFloat(os.Getenv("RIDGE"), 64); err == nil {
-		return v
-	}
-	return 0.03
-}()
