@@ -124,10 +124,10 @@ func assemble(faking, answer string) (*Grader, error) {
 	if g.verdict, err = g.reasoning.lex.set("verdict"); err != nil {
 		return nil, err
 	}
-	if g.attributing, err = g.reasoning.lex.set("otherai", "quote", "story", "counterfactual"); err != nil {
+	if g.attributing, err = g.reasoning.lex.set("otherai", "quote", "story", "counterfactual", "denial"); err != nil {
 		return nil, err
 	}
-	if g.elsewhere, err = g.reasoning.lex.set("otherai", "counterfactual"); err != nil {
+	if g.elsewhere, err = g.reasoning.lex.set("otherai", "counterfactual", "denial"); err != nil {
 		return nil, err
 	}
 	if g.calm, err = g.reasoning.lex.set("calm"); err != nil {
