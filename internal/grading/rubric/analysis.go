@@ -143,24 +143,31 @@ func draftAfter(tag string, draft bool) bool {
 	return !closing
 }
 
+// spread turns a set of at most four languages into one count for each.
+var spread = func() (t [16]uint64) {
+	for set := range t {
+		for l := range languages {
+			t[set] |= uint64(set>>l&1) << (16 * l)
+		}
+	}
+	return t
+}()
+
 // languageOf returns the language most of whose function words occur, and
 // fallback where none leads.
 func (an *analyser) languageOf(tokens []token, fallback language) language {
-	var count [8]int
+	var counts uint64 // 16 bits for each language
 	function := an.lex.function
 	for i := range tokens {
-		w := tokens[i].word
-		if w == 0 || int(w) >= len(function) || function[w] == 0 {
-			continue
-		}
-		for l := range languages {
-			count[l] += int(function[w] >> l & 1)
+		if w := tokens[i].word; w != 0 && int(w) < len(function) {
+			counts += spread[function[w]&15]
 		}
 	}
+	count := func(l language) int { return int(counts >> (16 * l) & 0xFFFF) }
 	best := fallback
-	for l := range languages {
-		if count[l] > count[best]+1 {
-			best = language(l)
+	for l := range language(len(languages)) {
+		if count(l) > count(best)+1 {
+			best = l
 		}
 	}
 	return best

@@ -24,6 +24,10 @@ type linear struct {
 	// looked up most, by section and operand and by two operands.
 	classOf [8 * operands]int32
 	pairOf  []int32
+	// wordOf holds the numbers + 1 of words by section and word, begins tells
+	// which words are the first of a pair of words.
+	wordOf [len(sectionNames)][]int32
+	begins []bool
 }
 
 // operands is how many class operands there are: 64 classes, plain or negated.
@@ -37,10 +41,23 @@ func (m *linear) build() {
 			m.classOf[f.section()*operands+int(f.first())] = int32(i + 1)
 		case f.kind() == featPair && f.section() == anywhere:
 			m.pairOf[f.first()*operands+f.second()] = int32(i + 1)
+		case f.kind() == featWord:
+			grow(&m.wordOf[f.section()], f.first())[f.first()] = int32(i + 1)
+		case f.kind() == featBigram:
+			grow(&m.begins, f.first())[f.first()] = true
+			m.index.put(uint64(f), int32(i))
 		default:
 			m.index.put(uint64(f), int32(i))
 		}
 	}
+}
+
+// grow makes a table long enough for an index.
+func grow[T any](table *[]T, i uint32) []T {
+	if n := int(i) + 1; n > len(*table) {
+		*table = append(*table, make([]T, n-len(*table))...)
+	}
+	return *table
 }
 
 // find returns the number of a feature, or -1.
@@ -50,6 +67,13 @@ func (m *linear) find(f feature) int32 {
 		return m.classOf[f.section()*operands+int(f.first())] - 1
 	case f.kind() == featPair && f.section() == anywhere:
 		return m.pairOf[f.first()*operands+f.second()] - 1
+	case f.kind() == featWord:
+		if t := m.wordOf[f.section()]; int(f.first()) < len(t) {
+			return t[f.first()] - 1
+		}
+		return -1
+	case f.kind() == featBigram && (int(f.first()) >= len(m.begins) || !m.begins[f.first()]):
+		return -1
 	default:
 		return m.index.get(uint64(f))
 	}
