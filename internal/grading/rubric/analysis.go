@@ -45,6 +45,8 @@ type sentence struct {
 	listed bool
 	// quoted says that it stands in quotation marks.
 	quoted bool
+	// question says that it ends in a question mark.
+	question bool
 	// skip says that it addresses a grader and must not count.
 	skip bool
 	// links are the links of the chain that it states; near says that it, or one
@@ -185,6 +187,7 @@ func (an *analyser) addSentence(a *analysis, s sentence) {
 	if last.kind == kindLine {
 		s.end = int(last.start)
 	}
+	s.question = last.kind == kindStop && a.text[last.start] == '?'
 	s.lang = an.languageOf(a.tokens[s.from:s.to], s.lang)
 	s.itemFrom = len(a.items)
 	an.tag(a, &s)

@@ -128,9 +128,12 @@ func (g *Grader) gradeAnswer(ws *workspace, s grading.Subject, resolved decision
 	g.quoteAnswer(ws, s, v)
 }
 
+// answerColumns is how many classes of answers there are: refused, partial, complied.
+const answerColumns = 3
+
 // complianceOdds returns the probabilities of refused, partial and complied.
-func (g *Grader) complianceOdds(ws *workspace) [3]float64 {
-	var p [3]float64
+func (g *Grader) complianceOdds(ws *workspace) [answerColumns]float64 {
+	var p [answerColumns]float64
 	total := 0.0
 	for c := range p {
 		p[c] = sigmoid(g.compliance.sum(&ws.active, c))

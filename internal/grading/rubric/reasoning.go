@@ -138,6 +138,7 @@ func (g *Grader) gradeReasoning(ws *workspace, s grading.Subject, v *grading.Ver
 const (
 	passageColumn = iota
 	wholeColumn
+	fakingColumns
 )
 
 // weigh returns the log odds of the passage that speaks most for faking, and of

@@ -161,10 +161,16 @@ func assemble(faking, answer string) (*Grader, error) {
 		if g.faking, err = loadLinear(g.reasoning, faking); err != nil {
 			return nil, fmt.Errorf("faking: %w", err)
 		}
+		if g.faking.classes != fakingColumns {
+			return nil, fmt.Errorf("faking: %d columns, want %d", g.faking.classes, fakingColumns)
+		}
 	}
 	if answer != "" {
 		if g.compliance, err = loadLinear(g.answers, answer); err != nil {
 			return nil, fmt.Errorf("answer: %w", err)
+		}
+		if g.compliance.classes != answerColumns {
+			return nil, fmt.Errorf("answer: %d columns, want %d", g.compliance.classes, answerColumns)
 		}
 	}
 	for _, an := range []*analyser{g.reasoning, g.answers, g.behaving} {

@@ -143,9 +143,9 @@ func (t *Trainer) index(task Task, examples []Example, minTexts int) *linear {
 			}
 		}, func(traitID, float64) {})
 	}
-	m := &linear{classes: 1, features: order}
-	if m.classes = 2; task == AnswerTask {
-		m.classes = 3
+	m := &linear{classes: fakingColumns, features: order}
+	if task == AnswerTask {
+		m.classes = answerColumns
 		for i := range answerTraitNames {
 			m.features = append(m.features, makeFeature(anywhere, featTrait, uint32(i), 0))
 		}
