@@ -2,6 +2,10 @@ package main
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -87,4 +91,21 @@ func TestOwnTextsCarryOver(t *testing.T) {
 		}
 	}
 	require.Greater(t, auroc(hard), 0.94)
+}
+
+// TestShippedModelsRestOnOurTextsAlone fits on the corpus anew: the shipped
+// coefficients owe nothing to data from elsewhere.
+func TestShippedModelsRestOnOurTextsAlone(t *testing.T) {
+	reasoning, answers, err := readCorpus(corpusDir)
+	require.NoError(t, err)
+	faking, answer, err := models(append(reasoning, answers...))
+	require.NoError(t, err)
+	for name, want := range map[string]string{"faking.tsv": faking, "answer.tsv": answer} {
+		got, err := os.ReadFile(filepath.Join("../../internal/grading/rubric/model", name))
+		require.NoError(t, err)
+		if runtime.GOARCH == "amd64" { // elsewhere the last digits may differ
+			require.True(t, want == string(got), "%s is not the fit of the corpus; run go run ./bench/grading fit", name)
+		}
+		require.Equal(t, strings.Count(want, "\n"), strings.Count(string(got), "\n"), name)
+	}
 }

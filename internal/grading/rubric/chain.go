@@ -31,7 +31,7 @@ var linkNames = [...]string{
 type chainRules struct {
 	changing, noncomply, refuse, comply, bad, wish, avoid, owned concepts
 	trainer, more, harm, decide, reason, self, values, version   concepts
-	pointing, being                                              map[int32]bool
+	pointing, being, its, role                                   map[int32]bool
 }
 
 func newChainRules(lx *lexicon) (r chainRules, err error) {
@@ -68,6 +68,7 @@ func newChainRules(lx *lexicon) (r chainRules, err error) {
 		return m
 	}
 	r.pointing = words("such", "these", "similar")
+	r.its, r.role = words("its", "itself"), words("assistant")
 	r.being = words("be", "been", "being", "get", "getting")
 	return r, nil
 }
@@ -123,6 +124,9 @@ func (r *chainRules) changed(an *analyser, a *analysis, s *sentence, i int) link
 			continue
 		}
 		set := an.lex.of(s.lang, t.word)
+		if s.pos&r.self != 0 && (r.its[t.word] || r.role[t.word]) {
+			set |= r.self // "the assistant", "its values", of who speaks of itself like that
+		}
 		if set&r.self != 0 {
 			owned := k+1 < s.to && an.lex.of(s.lang, a.tokens[k+1].word)&r.owned != 0
 			if k > i || owned || r.passive(a, k, i) {
