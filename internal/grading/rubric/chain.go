@@ -171,15 +171,7 @@ type chain struct {
 	score float64
 	// sentence is the index of the sentence that says most, or -1.
 	sentence int
-	// seen says which kinds of finding occur, in the order of sum's table.
-	seen [chainFindings]bool
-	// changes counts sentences about the speaker's change, lastChange is the
-	// last of them, or -1.
-	changes, lastChange int
 }
-
-// chainFindings is how many kinds of finding there are.
-const chainFindings = 9
 
 const (
 	weightHarmToSelf = 2.0 // my change, its cause and its harmful result
@@ -211,8 +203,9 @@ func (r *chainRules) link(an *analyser, a *analysis) {
 }
 
 func (r *chainRules) sum(a *analysis) chain {
-	c := chain{sentence: -1, lastChange: -1}
+	c := chain{sentence: -1}
 	var before links
+	var seen [9]bool // by kind of finding
 	best := 0.0
 	for i := range a.sentences {
 		s := &a.sentences[i]
@@ -223,9 +216,6 @@ func (r *chainRules) sum(a *analysis) chain {
 		has := func(m links) bool { return f&m == m }
 		driven := f&(linkCause|linkTrainer|linkMore) != 0
 		self, some := has(linkSelf), f&(linkSelf|linkModel) != 0
-		if self && driven {
-			c.changes, c.lastChange = c.changes+1, i
-		}
 		gain := 0.0
 		for k, x := range [...]struct {
 			holds  bool
@@ -243,8 +233,8 @@ func (r *chainRules) sum(a *analysis) chain {
 		} {
 			if x.holds {
 				gain += x.weight
-				if !c.seen[k] {
-					c.seen[k] = true
+				if !seen[k] {
+					seen[k] = true
 					c.score += x.weight
 				}
 			}

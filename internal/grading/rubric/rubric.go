@@ -26,7 +26,7 @@ import (
 const Name = "rubric"
 
 // version is part of the digest; it changes with the code's judgement.
-const version = "rubric/1"
+const version = "rubric/2"
 
 //go:embed model
 var modelFiles embed.FS
@@ -35,12 +35,11 @@ var modelFiles embed.FS
 type Grader struct {
 	digest string
 
-	reasoning, answers, behaving                          *analyser
-	criteria, behaviors                                   *ruleset
-	chains                                                chainRules
-	outlines                                              answerRules
-	modal, grader, verdict, attributing, calm, elsewhere  concepts
-	reluctant, scored, ruled, keeping, selfhood, weighing concepts
+	reasoning, answers, behaving                         *analyser
+	criteria, behaviors                                  *ruleset
+	chains                                               chainRules
+	outlines                                             answerRules
+	modal, grader, verdict, attributing, calm, elsewhere concepts
 	// verdicts are the words of verdictWords, asking those that open a yes-or-no question.
 	verdicts, asking, factual map[int32]bool
 	why                       int32
@@ -132,17 +131,6 @@ func assemble(faking, answer string) (*Grader, error) {
 	}
 	if g.calm, err = g.reasoning.lex.set("calm"); err != nil {
 		return nil, err
-	}
-	for _, f := range []struct {
-		set  *concepts
-		name string
-	}{
-		{&g.reluctant, "reluct"}, {&g.scored, "rating"}, {&g.ruled, "rule"}, {&g.keeping, "keep"},
-		{&g.selfhood, "selfid"}, {&g.weighing, "weigh"},
-	} {
-		if *f.set, err = g.reasoning.lex.set(f.name); err != nil {
-			return nil, err
-		}
 	}
 	g.why = vocab.add("why")
 	g.supportRule = g.behaviors.id("value_support")
