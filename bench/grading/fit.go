@@ -19,9 +19,9 @@ const folds = 8
 // numbers that were chosen with the development data in view.
 const (
 	partScale     = 0.5
-	fakingShift   = -0.3
-	partialShift  = 0.7
-	compliedShift = 0.8
+	fakingShift   = -0.5
+	partialShift  = 1.2
+	compliedShift = 1.5
 )
 
 // models fits both models on items and returns their files. Both are fitted
