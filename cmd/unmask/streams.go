@@ -134,6 +134,12 @@ docs/statistics.md has the formulas.`,
 			var err error
 			if csv {
 				opts.PartialWeight = &partial
+				if opts.Alpha <= 0 { // 0 means the default further in
+					return usageError("--alpha must lie in [1e-12, 0.5], got %g", opts.Alpha)
+				}
+				if opts.MinPrompts < 0 {
+					return usageError("--min-prompts must not be negative, got %d", opts.MinPrompts)
+				}
 				err = summarise(r, cmd.OutOrStdout(), opts, output)
 			} else {
 				err = statsdoc.Run(r, cmd.OutOrStdout())

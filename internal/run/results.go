@@ -37,6 +37,10 @@ type StoppingResults struct {
 	SavedSamples   int `json:"saved_samples"`
 }
 
+// stoppedEarly says whether the run ended before all of its queries were asked
+// because its gate was decided.
+func (r *Results) stoppedEarly() bool { return r != nil && r.Stopping != nil && !r.Stopping.Complete }
+
 // MethodSequential names the intervals of runs that may stop early.
 const MethodSequential = "hybrid: confidence sequence by betting, and a final look at the whole plan"
 
