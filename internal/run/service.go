@@ -140,7 +140,7 @@ type NewEvaluation struct {
 func (s *Service) CreateEvaluation(ctx context.Context, project string, in NewEvaluation) (Evaluation, error) {
 	now := s.deps.Now()
 	asked := digestOf(in)
-	plan, scenarios, err := s.plan(in, now)
+	plan, scenarios, err := s.plan(ctx, project, in, now)
 	if err != nil {
 		return Evaluation{}, err
 	}
@@ -169,7 +169,7 @@ func (s *Service) CreateEvaluation(ctx context.Context, project string, in NewEv
 	return s.deps.Store.CreateEvaluation(ctx, e)
 }
 
-func (s *Service) plan(in NewEvaluation, now time.Time) (Plan, []*scenario.Scenario, error) {
+func (s *Service) plan(ctx context.Context, project string, in NewEvaluation, now time.Time) (Plan, []*scenario.Scenario, error) {
 	p := Plan{
 		SamplesPerQuery: in.SamplesPerQuery, MaxQueries: in.MaxQueries, Sampling: in.Sampling,
 		Grader: in.Grader, Confidence: in.Confidence,
@@ -205,7 +205,7 @@ func (s *Service) plan(in NewEvaluation, now time.Time) (Plan, []*scenario.Scena
 	seen := map[string]bool{}
 	for i, ref := range in.Scenarios {
 		field := fmt.Sprintf("scenarios[%d]", i)
-		sc, err := s.deps.Scenarios.Get(ref)
+		sc, err := s.findScenario(ctx, project, ref)
 		switch {
 		case isNotFound(err):
 			v = append(v, Violation{field, fmt.Sprintf("there is no scenario %q", ref)})
@@ -215,7 +215,7 @@ func (s *Service) plan(in NewEvaluation, now time.Time) (Plan, []*scenario.Scena
 			v = append(v, Violation{field, fmt.Sprintf("scenario %q is named twice", sc.ID)})
 		default:
 			seen[sc.ID] = true
-			found = append(found, sc)
+			found = append(found, sc.Scenario)
 			p.Scenarios = append(p.Scenarios, ScenarioRef{ID: sc.ID, Revision: sc.Revision})
 		}
 	}
