@@ -19,7 +19,10 @@ func newScenarios() *cobra.Command {
 		Use: "scenarios", Short: "The library of experiments", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newScenariosList(), newScenariosShow(), newScenariosRender(), newScenariosValidate())
+	cmd.AddCommand(
+		newScenariosList(), newScenariosShow(), newScenariosRender(), newScenariosValidate(),
+		newScenariosNew(), newScenariosCreate(), newScenariosUpdate(), newScenariosDelete(),
+	)
 	return cmd
 }
 
@@ -34,14 +37,16 @@ func findScenario(ref string) (*scenario.Scenario, error) {
 	}
 	s, err := library.Get(ref)
 	if err != nil {
-		return nil, usageError("there is no built-in scenario and no file %q; see unmask scenarios list", ref)
+		return nil, usageError("there is no scenario and no file %q; see unmask scenarios list", ref)
 	}
 	return s, nil
 }
 
 func newScenariosList() *cobra.Command {
+	var t target
 	var output string
-	cmd := &cobra.Command{Use: "list", Short: "List the built-in scenarios", Args: noArgs}
+	cmd := &cobra.Command{Use: "list", Short: "List the built-in scenarios, and your own in the store", Args: noArgs}
+	t.addFlags(cmd)
 	cmd.Flags().StringVar(&output, "output", "text", "text or json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := checkOutput(output); err != nil {
@@ -51,7 +56,14 @@ func newScenariosList() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return listScenarios(cmd.OutOrStdout(), library.List(), output)
+		own, err := t.ownScenarios(cmd)
+		if err != nil {
+			if t.server != "" || t.storePath != "" || t.configFile != "" {
+				return err
+			}
+			hint(cmd, "your own scenarios are not listed: %v", err)
+		}
+		return listScenarios(cmd.OutOrStdout(), append(summaries(library.List()), own...), output)
 	}
 	return cmd
 }
@@ -61,15 +73,16 @@ type scenarioSummary struct {
 	ID         string   `json:"id"`
 	Revision   string   `json:"revision"`
 	Title      string   `json:"title"`
+	Builtin    bool     `json:"builtin"`
 	Conditions []string `json:"conditions"`
 	Queries    int      `json:"queries"`
 	Controls   int      `json:"controlQueries"`
 }
 
-func listScenarios(w io.Writer, all []*scenario.Scenario, output string) error {
+func summaries(all []*scenario.Scenario) []scenarioSummary {
 	var rows []scenarioSummary
 	for _, s := range all {
-		row := scenarioSummary{ID: s.ID, Revision: s.Revision, Title: s.Title}
+		row := scenarioSummary{ID: s.ID, Revision: s.Revision, Title: s.Title, Builtin: s.Builtin}
 		for _, c := range s.Conditions {
 			row.Conditions = append(row.Conditions, c.ID)
 		}
@@ -82,13 +95,17 @@ func listScenarios(w io.Writer, all []*scenario.Scenario, output string) error {
 		}
 		rows = append(rows, row)
 	}
+	return rows
+}
+
+func listScenarios(w io.Writer, rows []scenarioSummary, output string) error {
 	if output == "json" {
 		return writeIndented(w, rows)
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "SCENARIO\tREVISION\tQUERIES\tCONTROLS\tCONDITIONS\tTITLE")
 	for _, r := range rows {
-		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%v\t%s\n", r.ID, shortDigest(r.Revision), r.Queries, r.Controls, r.Conditions, r.Title)
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%v\t%s\n", r.ID, shortDigest(r.Revision), r.Queries, r.Controls, r.Conditions, terminal.Safe(r.Title))
 	}
 	return t.Flush()
 }
@@ -100,10 +117,11 @@ func writeIndented(w io.Writer, v any) error {
 }
 
 func newScenariosShow() *cobra.Command {
-	return &cobra.Command{
+	var t target
+	cmd := &cobra.Command{
 		Use: "show SCENARIO", Short: "Print a scenario as a YAML document", Args: exactArgs("SCENARIO"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := findScenario(args[0])
+			s, err := t.findScenario(cmd, args[0])
 			if err != nil {
 				return err
 			}
@@ -115,13 +133,17 @@ func newScenariosShow() *cobra.Command {
 			return err
 		},
 	}
+	t.addFlags(cmd)
+	return cmd
 }
 
 func newScenariosRender() *cobra.Command {
+	var t target
 	var query, text, condition, output string
 	cmd := &cobra.Command{
 		Use: "render SCENARIO", Short: "Print the exact messages of a query under every condition", Args: exactArgs("SCENARIO"),
 	}
+	t.addFlags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&query, "query", "", "the query's id (default: the first one)")
 	f.StringVar(&text, "text", "", "a text of your own instead of a query")
@@ -131,7 +153,7 @@ func newScenariosRender() *cobra.Command {
 		if err := checkOutput(output); err != nil {
 			return err
 		}
-		s, err := findScenario(args[0])
+		s, err := t.findScenario(cmd, args[0])
 		if err != nil {
 			return err
 		}

@@ -27,7 +27,7 @@ func FieldError(name string, data []byte, field, message string) *Error {
 	return &Error{Problems: []Problem{p}}
 }
 
-// NearIndex finds texts that ask for the same as an earlier one, by the rule
+// NearIndex finds texts that ask for the same as one that it holds, by the rule
 // that a document's queries are checked by: their words are the same, in any
 // order, case and punctuation, or, in texts of eight words and more, after one
 // word is left out of each. It is not safe for concurrent use.
@@ -36,9 +36,41 @@ type NearIndex struct{ index nearIndex }
 // NewNearIndex returns an empty index.
 func NewNearIndex() *NearIndex { return &NearIndex{nearIndex{first: map[uint64]int{}}} }
 
-// Add takes a text and returns the position, counted from 0, of an earlier one
-// that asks for the same, or -1, and whether all of its words are the same.
-func (n *NearIndex) Add(text string) (earlier int, same bool) { return n.index.add(text) }
+// Add takes in a text, unless the index holds one that asks for the same: then
+// it returns that one's position among the texts taken in, counted from 0, and
+// whether all of its words are the same. earlier is -1 for a text taken in.
+func (n *NearIndex) Add(text string) (earlier int, same bool) {
+	earlier, same = n.find(contentWords(text))
+	if earlier < 0 {
+		n.index.add(text)
+	}
+	return earlier, same
+}
+
+// find looks the words up by the keys that nearIndex.add gives them.
+func (n *NearIndex) find(words []string) (earlier int, same bool) {
+	var sum uint64
+	for _, w := range words {
+		sum += hashWord(w)
+	}
+	keys := []uint64{sum}
+	if len(words) >= nearWords {
+		for _, w := range words {
+			keys = append(keys, sum-hashWord(w))
+		}
+	}
+	for _, key := range keys {
+		position, ok := n.index.first[key]
+		if !ok {
+			continue
+		}
+		held := n.index.words[position]
+		if d := wordDifference(held, words); d == 0 || d == 1 && min(len(words), len(held)) >= nearWords {
+			return position, d == 0
+		}
+	}
+	return -1, false
+}
 
 // CheckQuery checks a query by itself, as a document's queries are checked: ids,
 // severity, and the text with its size and characters. It returns an *Error
