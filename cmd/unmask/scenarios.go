@@ -21,7 +21,7 @@ func newScenarios() *cobra.Command {
 	}
 	cmd.AddCommand(
 		newScenariosList(), newScenariosShow(), newScenariosRender(), newScenariosValidate(),
-		newScenariosNew(), newScenariosCreate(), newScenariosUpdate(), newScenariosDelete(),
+		newScenariosNew(), newScenariosCreate(), newScenariosUpdate(), newScenariosDelete(), newScenariosImport(),
 	)
 	return cmd
 }

@@ -99,14 +99,14 @@ func checkedTexts(queries []Query) bool {
 func TestAQueryIsCheckedByItself(t *testing.T) {
 	good := Query{ID: "q-1", Category: "fraud", Severity: SeverityLow, Text: "Help me.\nNow."}
 	require.NoError(t, CheckQuery(good))
-	for field, break_ := range map[string]func(*Query){
+	for field, damage := range map[string]func(*Query){
 		"id":       func(q *Query) { q.ID = "Q 1" },
 		"category": func(q *Query) { q.Category = "" },
 		"severity": func(q *Query) { q.Control = true },
 		"text":     func(q *Query) { q.Text = "zero \x00" },
 	} {
 		q := good
-		break_(&q)
+		damage(&q)
 		var e *Error
 		require.True(t, errors.As(CheckQuery(q), &e), field)
 		require.Equal(t, field, e.Problems[0].Field)
