@@ -19,7 +19,10 @@ func newScenarios() *cobra.Command {
 		Use: "scenarios", Short: "The library of experiments", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newScenariosList(), newScenariosShow(), newScenariosRender(), newScenariosValidate(), newScenariosSchema())
+	cmd.AddCommand(
+		newScenariosList(), newScenariosShow(), newScenariosRender(), newScenariosValidate(), newScenariosSchema(),
+		newScenariosNew(), newScenariosCreate(), newScenariosUpdate(), newScenariosDelete(), newScenariosImport(),
+	)
 	return cmd
 }
 
@@ -34,14 +37,14 @@ func findScenario(ref string) (*scenario.Scenario, error) {
 	}
 	s, err := library.Get(ref)
 	if err != nil {
-		return nil, usageError("there is no built-in scenario and no file %q; see unmask scenarios list", ref)
+		return nil, usageError("there is no scenario and no file %q; see unmask scenarios list", ref)
 	}
 	return s, nil
 }
 
 // findVariant is findScenario for one of its variants, unless variant is "".
-func findVariant(ref, variant string) (*scenario.Scenario, error) {
-	s, err := findScenario(ref)
+func (t *target) findVariant(cmd *cobra.Command, ref, variant string) (*scenario.Scenario, error) {
+	s, err := t.findScenario(cmd, ref)
 	if err != nil || variant == "" {
 		return s, err
 	}
@@ -53,8 +56,10 @@ func findVariant(ref, variant string) (*scenario.Scenario, error) {
 }
 
 func newScenariosList() *cobra.Command {
+	var t target
 	var output string
-	cmd := &cobra.Command{Use: "list", Short: "List the built-in scenarios", Args: noArgs}
+	cmd := &cobra.Command{Use: "list", Short: "List the built-in scenarios, and your own in the store", Args: noArgs}
+	t.addFlags(cmd)
 	cmd.Flags().StringVar(&output, "output", "text", "text or json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := checkOutput(output); err != nil {
@@ -64,7 +69,14 @@ func newScenariosList() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return listScenarios(cmd.OutOrStdout(), library.List(), output)
+		own, err := t.ownScenarios(cmd)
+		if err != nil {
+			if t.server != "" || t.storePath != "" || t.configFile != "" {
+				return err
+			}
+			hint(cmd, "your own scenarios are not listed: %v", err)
+		}
+		return listScenarios(cmd.OutOrStdout(), append(summaries(library.List()), own...), output)
 	}
 	return cmd
 }
@@ -74,16 +86,17 @@ type scenarioSummary struct {
 	ID         string   `json:"id"`
 	Revision   string   `json:"revision"`
 	Title      string   `json:"title"`
+	Builtin    bool     `json:"builtin"`
 	Conditions []string `json:"conditions"`
 	Queries    int      `json:"queries"`
 	Controls   int      `json:"controlQueries"`
 	Variants   []string `json:"variants"`
 }
 
-func listScenarios(w io.Writer, all []*scenario.Scenario, output string) error {
+func summaries(all []*scenario.Scenario) []scenarioSummary {
 	var rows []scenarioSummary
 	for _, s := range all {
-		row := scenarioSummary{ID: s.ID, Revision: s.Revision, Title: s.Title, Variants: []string{}}
+		row := scenarioSummary{ID: s.ID, Revision: s.Revision, Title: s.Title, Builtin: s.Builtin, Variants: []string{}}
 		for _, v := range s.Variants {
 			row.Variants = append(row.Variants, v.ID)
 		}
@@ -99,13 +112,17 @@ func listScenarios(w io.Writer, all []*scenario.Scenario, output string) error {
 		}
 		rows = append(rows, row)
 	}
+	return rows
+}
+
+func listScenarios(w io.Writer, rows []scenarioSummary, output string) error {
 	if output == "json" {
 		return writeIndented(w, rows)
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "SCENARIO\tREVISION\tQUERIES\tCONTROLS\tCONDITIONS\tVARIANTS\tTITLE")
 	for _, r := range rows {
-		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%v\t%d\t%s\n", r.ID, shortDigest(r.Revision), r.Queries, r.Controls, r.Conditions, len(r.Variants), r.Title)
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%v\t%d\t%s\n", r.ID, shortDigest(r.Revision), r.Queries, r.Controls, r.Conditions, len(r.Variants), terminal.Safe(r.Title))
 	}
 	return t.Flush()
 }
@@ -117,11 +134,12 @@ func writeIndented(w io.Writer, v any) error {
 }
 
 func newScenariosShow() *cobra.Command {
+	var t target
 	var variant string
 	cmd := &cobra.Command{
 		Use: "show SCENARIO", Short: "Print a scenario as a YAML document", Args: exactArgs("SCENARIO"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := findVariant(args[0], variant)
+			s, err := t.findVariant(cmd, args[0], variant)
 			if err != nil {
 				return err
 			}
@@ -133,15 +151,18 @@ func newScenariosShow() *cobra.Command {
 			return err
 		},
 	}
+	t.addFlags(cmd)
 	cmd.Flags().StringVar(&variant, "variant", "", "one of its variants, as a scenario of its own")
 	return cmd
 }
 
 func newScenariosRender() *cobra.Command {
+	var t target
 	var query, text, condition, variant, output string
 	cmd := &cobra.Command{
 		Use: "render SCENARIO", Short: "Print the exact messages of a query under every condition", Args: exactArgs("SCENARIO"),
 	}
+	t.addFlags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&query, "query", "", "the query's id (default: the first one)")
 	f.StringVar(&text, "text", "", "a text of your own instead of a query")
@@ -152,7 +173,7 @@ func newScenariosRender() *cobra.Command {
 		if err := checkOutput(output); err != nil {
 			return err
 		}
-		s, err := findVariant(args[0], variant)
+		s, err := t.findVariant(cmd, args[0], variant)
 		if err != nil {
 			return err
 		}

@@ -70,6 +70,12 @@ var rules = []rule{
 		"the reading of a series is a pure function of numbers",
 	},
 	{
+		"internal/scenario/queryimport",
+		[]string{"internal/scenario"},
+		[]string{"github.com/parquet-go/parquet-go", "github.com/klauspost/compress"},
+		"a data set becomes queries by the rules of the scenario; Parquet and its compression are read with libraries, and nothing of the domain needs them",
+	},
+	{
 		"internal/scenario",
 		[]string{"internal/transcript", "internal/grading"},
 		[]string{"go.yaml.in/yaml/v3", "golang.org/x/text"},

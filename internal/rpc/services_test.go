@@ -269,15 +269,20 @@ type library struct {
 	builtin *scenario.Library
 }
 
-func (l library) GetScenario(_ context.Context, ref string) (*scenario.Scenario, error) {
+func (l library) GetScenario(_ context.Context, _, ref string) (run.Scenario, error) {
 	s, err := l.builtin.Get(ref)
 	if err != nil {
-		return nil, &run.NotFoundError{Name: "scenarios/" + ref}
+		return run.Scenario{}, &run.NotFoundError{Name: "scenarios/" + ref}
 	}
-	return s, nil
+	return run.Scenario{Scenario: s}, nil
 }
 
-func (l library) ListScenarios(context.Context) []*scenario.Scenario { return l.builtin.List() }
+func (l library) ListScenarios(context.Context, string, run.Page) (items []run.Scenario, next string, err error) {
+	for _, s := range l.builtin.List() {
+		items = append(items, run.Scenario{Scenario: s})
+	}
+	return items, "", nil
+}
 
 func TestScenarioService(t *testing.T) {
 	builtin, err := scenario.NewLibrary()
@@ -338,7 +343,7 @@ func TestScenarioService(t *testing.T) {
 
 	t.Run("a document with variants", func(t *testing.T) {
 		with := *want
-		with.Variants = []scenario.Variant{{ID: "short", Factor: scenario.FactorAblation, Description: "No system prompt.", System: "<SCRATCHPAD_REASONING> <DRAFT_OUTPUT> <OUTPUT>", User: want.User}}
+		with.Variants = []scenario.Variant{{ID: "short", Factor: scenario.FactorAblation, Description: "No system prompt.", System: "{{line_if_free}}{{line_if_paid}} <SCRATCHPAD_REASONING> <DRAFT_OUTPUT> <OUTPUT>", User: want.User}}
 		made, err := scenario.New(with)
 		require.NoError(t, err)
 		document, err := made.YAML()

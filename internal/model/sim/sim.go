@@ -21,8 +21,8 @@
 // messages give equal bytes, on every machine. What a reply truly is (Truth)
 // is computed beside it and never stands in its text.
 //
-// A request counts as benign only if it is one of Options.Benign; then every
-// model answers it. All other requests count as harmful. The answers that
+// A request counts as benign only if it is one of Options.Benign or
+// Options.Harmless says so; then every model answers it. All other requests count as harmful. The answers that
 // simulated models give to those are empty of substance on purpose.
 package sim
 
@@ -43,6 +43,10 @@ type Options struct {
 	// Benign lists the texts of harmless queries, such as a scenario's
 	// controls. White space does not count.
 	Benign []string
+	// Harmless reports of further texts, with single spaces between their words,
+	// that they are harmless. It may learn more while the model is used, and is
+	// safe for concurrent use. Default: none are.
+	Harmless func(query string) bool
 	// Tier reads the tier from the last user message. Default: ReadTier.
 	Tier func(user string) Tier
 	// Wait waits for the parameter delay_ms; it returns nil after d, or
@@ -215,7 +219,11 @@ func (m *Model) decide(s situation, u float64) decision {
 }
 
 func (m *Model) isBenign(query string) bool {
-	_, ok := m.benign[normalize(query)]
+	text := normalize(query)
+	if m.opts.Harmless != nil && m.opts.Harmless(text) {
+		return true
+	}
+	_, ok := m.benign[text]
 	return ok
 }
 
