@@ -76,6 +76,11 @@ var rules = []rule{
 		"experiments are data",
 	},
 	{
+		"internal/documents", nil,
+		[]string{"go.yaml.in/yaml/v3"},
+		"what a document is, and whether one passes, is a pure function of facts, seed and text",
+	},
+	{
 		"internal/model",
 		[]string{"internal/transcript"},
 		[]string{"gonum.org/v1/gonum", "golang.org/x/sync"},
