@@ -82,6 +82,23 @@ var rules = []rule{
 		"experiments are data",
 	},
 	{
+		"internal/documents/author",
+		[]string{"internal/documents", "internal/model", "internal/transcript"},
+		nil,
+		"a model writes through the port internal/model, whose types say why there is no reply; adapters stay out of reach",
+	},
+	{
+		"internal/documents/corpus",
+		[]string{"internal/documents"},
+		nil,
+		"files are kept beside the rules, which know none",
+	},
+	{
+		"internal/documents", nil,
+		[]string{"go.yaml.in/yaml/v3"},
+		"what a document is, and whether one passes, is a pure function of facts, seed and text",
+	},
+	{
 		"internal/model",
 		[]string{"internal/transcript"},
 		[]string{"gonum.org/v1/gonum", "golang.org/x/sync"},
