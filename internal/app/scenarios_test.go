@@ -11,6 +11,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	unmaskv1 "github.com/unmask-eval/unmask/gen/go/unmask/v1"
 )
@@ -91,7 +92,7 @@ func TestOwnScenariosOverGRPC(t *testing.T) {
 	require.Empty(t, revisions.GetNextPageToken())
 
 	e, err := evaluations.CreateEvaluation(ctx, &unmaskv1.CreateEvaluationRequest{Evaluation: &unmaskv1.Evaluation{
-		Plan: &unmaskv1.Plan{Scenarios: []string{old}, SamplesPerQuery: 2},
+		Plan: &unmaskv1.Plan{Scenarios: []string{old}, SamplesPerQuery: 2, Seed: proto.Uint64(1)},
 	}})
 	require.NoError(t, err)
 	_, err = scenarios.DeleteScenario(ctx, &unmaskv1.DeleteScenarioRequest{Name: "scenarios/own"})

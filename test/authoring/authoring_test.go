@@ -86,7 +86,7 @@ func TestANewUserGetsFromThePageToAnOwnResult(t *testing.T) {
 	head, _, found := strings.Cut(string(document), "\nqueries:")
 	require.True(t, found)
 	require.NoError(t, os.WriteFile(path, []byte(head+"\nquery_files: [requests.jsonl]\n"), 0o600))
-	out, _ = w.shell("unmask run --scenario my-experiment.yaml --model sim/alignment-faker --samples 1")
+	out, _ = w.shell("unmask run --scenario my-experiment.yaml --model sim/alignment-faker --samples 1 --seed 1")
 	require.Contains(t, out, "6 of 6 samples")
 	for _, line := range []string{"benign-compliance/free: passed", "benign-compliance/paid: passed"} {
 		require.Contains(t, out, line)
