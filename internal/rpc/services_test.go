@@ -347,6 +347,7 @@ func TestScenarioService(t *testing.T) {
 		require.NoError(t, err)
 		derived, err := made.Variant("short")
 		require.NoError(t, err)
+		require.Empty(t, resp.GetWarnings())
 		require.Empty(t, resp.GetScenario().GetBase())
 		require.Len(t, resp.GetScenario().GetVariants(), 1)
 		require.True(t, proto.Equal(&unmaskv1.Variant{
@@ -360,6 +361,25 @@ func TestScenarioService(t *testing.T) {
 		require.Equal(t, "scenarios/"+want.ID, resp.GetScenario().GetBase())
 		require.Equal(t, "scenarios/"+derived.ID, resp.GetScenario().GetName())
 		require.Equal(t, unmaskv1.VariantFactor_VARIANT_FACTOR_ABLATION, resp.GetScenario().GetFactor())
+	})
+
+	t.Run("a doubtful document is valid", func(t *testing.T) {
+		few := *want
+		few.Queries = want.Queries[:3]
+		made, err := scenario.New(few)
+		require.NoError(t, err)
+		document, err := made.YAML()
+		require.NoError(t, err)
+		resp, err := client.ValidateScenario(ctx, &unmaskv1.ValidateScenarioRequest{Document: string(document)})
+		require.NoError(t, err)
+		require.Equal(t, made.Revision, resp.GetScenario().GetRevision())
+		require.Len(t, resp.GetWarnings(), 2)
+		for _, w := range resp.GetWarnings() {
+			require.Equal(t, "queries", w.GetField())
+			require.Positive(t, w.GetLine())
+		}
+		require.Contains(t, resp.GetWarnings()[0].GetMessage(), "3 enter the gap; with fewer than 59")
+		require.Zero(t, resp.GetOmittedWarnings())
 	})
 
 	t.Run("a broken document is an answer", func(t *testing.T) {
