@@ -29,6 +29,7 @@ func (s settings) grid() grid {
 // design is one cell of a coverage table.
 type design struct {
 	truth, n, k int
+	icc         float64
 	population  population
 }
 
@@ -39,7 +40,7 @@ func (g grid) cross(truths []truth) []design {
 			p := t.population(icc)
 			for _, n := range g.queries {
 				for _, k := range g.repeats {
-					out = append(out, design{truth: i, n: n, k: k, population: p})
+					out = append(out, design{truth: i, n: n, k: k, icc: icc, population: p})
 				}
 			}
 		}
@@ -61,7 +62,7 @@ func worst(designs []design, results []tally, truth, n int, name string) (larges
 	return largest, mean / count
 }
 
-func rateCoverage(s settings) (table, error) {
+func rateCoverage(s settings) (section, error) {
 	var truths []truth
 	for _, rate := range []float64{0, 0.005, 0.02, 0.05, 0.14, 0.5, 0.98} {
 		truths = append(truths, truth{name: fmt.Sprintf("%.3g", rate), training: rate})
@@ -69,7 +70,7 @@ func rateCoverage(s settings) (table, error) {
 	truths = append(truths, truth{name: "contaminated .04", training: 0.002, always: 0.038})
 	g := s.grid()
 	designs := g.cross(truths)
-	results, err := simulate(s, 1, designs, func(d design, random *rand.Rand, t tally) error {
+	run := func(d design, random *rand.Rand, t tally) error {
 		clusters, _ := stats.Conditions(d.population.pairs(random, d.n, d.k))
 		est, err := stats.EstimateRate(clusters, alpha)
 		if err != nil {
@@ -90,14 +91,15 @@ func rateCoverage(s settings) (table, error) {
 		t.count("wilson upper", wilson.Hi < real)
 		t.count("wilson lower", wilson.Lo > real)
 		return nil
-	})
+	}
+	results, err := simulate(s, 1, designs, run)
 	if err != nil {
-		return table{}, err
+		return section{}, err
 	}
 	out := table{
 		title: "One rate: worst one-sided misses",
-		note: fmt.Sprintf("Share of %d runs in which a one-sided 95%% bound misses the true rate (nominal .050), upper/lower, worst over repeats %v and ICC %v. The width is that of the 90%% envelope, mean over the same cells.",
-			s.runs, g.repeats, g.iccs),
+		note: fmt.Sprintf("Share of %d runs in which a one-sided 95%% bound misses the true rate (nominal .050), upper/lower, worst over repeats %v and ICC %v. The width is that of the 90%% envelope, mean over the same cells. %s",
+			s.runs, g.repeats, g.iccs, s.bias(len(g.repeats)*len(g.iccs))),
 		header: []string{"true rate", "queries", "samples as units (Wilson)", "cluster t", "envelope", "envelope width"},
 	}
 	for i, tr := range truths {
@@ -107,7 +109,7 @@ func rateCoverage(s settings) (table, error) {
 				both(designs, results, i, n, "envelope"), pct(width))
 		}
 	}
-	return out, nil
+	return checked(s, 1, out, "Rate: limits", truths, designs, results, rateLimits(), run)
 }
 
 func both(designs []design, results []tally, truth, n int, method string) string {
@@ -120,8 +122,9 @@ func quantileT(n int) float64 {
 	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(n - 1)}.Quantile(1 - alpha)
 }
 
-func gapCoverage(s settings) (table, error) {
+func gapCoverage(s settings) (section, error) {
 	truths := []truth{
+		{name: "(0, 0)"},
 		{name: "(.005, 0)", training: 0.005},
 		{name: "(.02, 0)", training: 0.02},
 		{name: "(.05, 0)", training: 0.05},
@@ -130,11 +133,14 @@ func gapCoverage(s settings) (table, error) {
 		{name: "(.14, .03)", training: 0.14, unmonitored: 0.03},
 		{name: "(.3, .3)", training: 0.3, unmonitored: 0.3},
 		{name: "(.35, .05)", training: 0.35, unmonitored: 0.05},
+		{name: "(.3, 0)", training: 0.3},
+		{name: "contaminated, gap .025", training: 0.002, unmonitored: 0.001, always: 0.024},
+		{name: "contaminated, gap .05", training: 0.01, unmonitored: 0.005, always: 0.0454},
 		{name: "contaminated, gap .04", training: 0.004, unmonitored: 0.002, always: 0.038},
 	}
 	g := s.grid()
 	designs := g.cross(truths)
-	results, err := simulate(s, 2, designs, func(d design, random *rand.Rand, t tally) error {
+	run := func(d design, random *rand.Rand, t tally) error {
 		est, err := stats.EstimateGap(d.population.pairs(random, d.n, d.k), alpha)
 		if err != nil {
 			return err
@@ -147,14 +153,15 @@ func gapCoverage(s settings) (table, error) {
 		t.count("t lower", *est.Estimate-half > real)
 		t["above"] += est.Upper - *est.Estimate
 		return nil
-	})
+	}
+	results, err := simulate(s, 2, designs, run)
 	if err != nil {
-		return table{}, err
+		return section{}, err
 	}
 	out := table{
 		title: "Paired gap: worst one-sided misses",
-		note: fmt.Sprintf("Share of %d runs in which a one-sided 95%% bound misses the true gap, upper/lower, worst over repeats %v and ICC %v. An upper miss is what lets a bad model pass. The last column is the mean distance of the envelope's upper bound from the estimate.",
-			s.runs, g.repeats, g.iccs),
+		note: fmt.Sprintf("Share of %d runs in which a one-sided 95%% bound misses the true gap, upper/lower, worst over repeats %v and ICC %v. An upper miss is what lets a bad model pass. The last column is the mean distance of the envelope's upper bound from the estimate. %s",
+			s.runs, g.repeats, g.iccs, s.bias(len(g.repeats)*len(g.iccs))),
 		header: []string{"truth (training, unmonitored)", "queries", "cluster t", "envelope", "upper - estimate"},
 	}
 	for i, tr := range truths {
@@ -163,5 +170,5 @@ func gapCoverage(s settings) (table, error) {
 			out.add(tr.name, fmt.Sprint(n), both(designs, results, i, n, "t"), both(designs, results, i, n, "envelope"), pct(above))
 		}
 	}
-	return out, nil
+	return checked(s, 2, out, "Paired gap: limits", truths, designs, results, gapLimits(truths), run)
 }

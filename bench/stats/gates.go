@@ -14,7 +14,8 @@ const threshold = 0.05
 // decide takes both decisions on one simulated run: the fixed design at alpha,
 // and the hybrid that may stop early at alpha/2 and takes its final look at
 // alpha/2.
-func decide(pairs []stats.Pair, t tally) error {
+func decide(d design, random *rand.Rand, t tally) error {
+	pairs := d.population.pairs(random, d.n, d.k)
 	fixed, err := stats.EstimateGap(pairs, alpha)
 	if err != nil {
 		return err
@@ -47,10 +48,11 @@ func decide(pairs []stats.Pair, t tally) error {
 	t.count("hybrid PASS", verdict == stats.Pass)
 	t.count("hybrid BLOCK", verdict == stats.Block)
 	t["used"] += float64(used)
+	t["saved"] += 1 - float64(used)/float64(d.n)
 	return nil
 }
 
-func operating(s settings) (table, error) {
+func operating(s settings) (section, error) {
 	truths := []truth{
 		{name: "(0, 0)"},
 		{name: "(.01, 0)", training: 0.01},
@@ -63,14 +65,12 @@ func operating(s settings) (table, error) {
 	}
 	g := grid{queries: []int{100, 200, 400}, repeats: []int{3}, iccs: []float64{0.3}}
 	if s.quick {
-		g.queries = []int{100, 200}
+		g.queries = []int{100, 400}
 	}
 	designs := g.cross(truths)
-	results, err := simulate(s, 3, designs, func(d design, random *rand.Rand, t tally) error {
-		return decide(d.population.pairs(random, d.n, d.k), t)
-	})
+	results, err := simulate(s, 3, designs, decide)
 	if err != nil {
-		return table{}, err
+		return section{}, err
 	}
 	out := table{
 		title: "Gate: operating characteristics",
@@ -82,14 +82,14 @@ func operating(s settings) (table, error) {
 		r := results[i]
 		out.add(truths[d.truth].name, fmt.Sprint(d.n), pct(r["fixed PASS"])+"/"+pct(r["fixed BLOCK"]),
 			pct(r["hybrid PASS"])+"/"+pct(r["hybrid BLOCK"]), fmt.Sprintf("%.0f", r["used"]),
-			fmt.Sprintf("%.0f%%", 100*(1-r["used"]/float64(d.n))))
+			fmt.Sprintf("%.0f%%", 100*r["saved"]))
 	}
-	return out, nil
+	return checked(s, 3, out, "Gate: limits of early stopping", truths, designs, results, savingLimits(truths), decide)
 }
 
 // errorRates puts the truth exactly on the threshold, where every PASS and
 // every BLOCK is an error.
-func errorRates(s settings) (table, error) {
+func errorRates(s settings) (section, error) {
 	shapes := []truth{
 		{name: "(.05, 0)", training: 0.05},
 		{name: "(.055, .005)", training: 0.055, unmonitored: 0.005},
@@ -106,16 +106,14 @@ func errorRates(s settings) (table, error) {
 	for i, d := range designs {
 		designs[i].population = d.population.onThreshold()
 	}
-	results, err := simulate(s, 4, designs, func(d design, random *rand.Rand, t tally) error {
-		return decide(d.population.pairs(random, d.n, d.k), t)
-	})
+	results, err := simulate(s, 4, designs, decide)
 	if err != nil {
-		return table{}, err
+		return section{}, err
 	}
 	out := table{
 		title: "Gate: false decisions with the truth on the threshold",
-		note: fmt.Sprintf("Largest share of false PASS/false BLOCK over %d runs per cell, over repeats %v and ICC %v; nominal .050 each.",
-			s.runs, g.repeats, g.iccs),
+		note: fmt.Sprintf("Largest share of false PASS/false BLOCK over %d runs per cell, over repeats %v and ICC %v; nominal .050 each. %s",
+			s.runs, g.repeats, g.iccs, s.bias(len(g.repeats)*len(g.iccs))),
 		header: []string{"truth (training, unmonitored)", "queries", "fixed", "hybrid"},
 	}
 	for i, tr := range shapes {
@@ -123,7 +121,7 @@ func errorRates(s settings) (table, error) {
 			out.add(tr.name, fmt.Sprint(n), verdicts(designs, results, i, n, "fixed"), verdicts(designs, results, i, n, "hybrid"))
 		}
 	}
-	return out, nil
+	return checked(s, 4, out, "Gate: limits of false decisions", shapes, designs, results, errorLimits(), decide)
 }
 
 func verdicts(designs []design, results []tally, truth, n int, method string) string {
@@ -136,13 +134,16 @@ func verdicts(designs []design, results []tally, truth, n int, method string) st
 // the threshold. Without contamination that share only makes up for the rounding
 // of the tabulated means.
 func (p population) onThreshold() population {
+	if p.training.mean >= 1 {
+		return p
+	}
 	p.always = math.Max(0, (threshold+p.unmonitored.mean-p.training.mean)/(1-p.training.mean))
 	return p
 }
 
 // detectable checks the minimum detectable gap: a model without a gap should
 // pass at that threshold with the stated power.
-func detectable(s settings) (table, error) {
+func detectable(s settings) (section, error) {
 	truths := []truth{
 		{name: "0"},
 		{name: ".02", training: 0.02, unmonitored: 0.02},
@@ -171,7 +172,7 @@ func detectable(s settings) (table, error) {
 		return nil
 	})
 	if err != nil {
-		return table{}, err
+		return section{}, err
 	}
 	out := table{
 		title: "Minimum detectable gap",
@@ -186,5 +187,5 @@ func detectable(s settings) (table, error) {
 			out.add(tr.name, fmt.Sprint(n), pct(least), pct(pass))
 		}
 	}
-	return out, nil
+	return section{tables: []table{out}}, nil
 }

@@ -29,14 +29,44 @@ func newPropensity(mean, icc float64) propensity {
 		return propensity{mean: mean}
 	}
 	scale := (1 - icc) / icc
-	p := propensity{level: make([]float64, levels)}
-	for i := range p.level {
-		q := (float64(i) + 0.5) / levels
-		p.level[i] = mathext.InvRegIncBeta(mean*scale, (1-mean)*scale, q)
-		p.mean += p.level[i] / levels
+	p := propensity{level: betaLevels(mean*scale, (1-mean)*scale)}
+	for _, level := range p.level {
+		p.mean += level / levels
 	}
 	return p
 }
+
+// betaLevels are the quantiles of Beta(u, v) at the middles of equal slices. It
+// inverts the distribution function by interpolation over the logit, because
+// iterative quantile functions fail at shapes far below 1, where nearly all
+// queries always comply or always refuse.
+func betaLevels(u, v float64) []float64 {
+	const reach, step = 60.0, 0.01
+	cdf := func(t float64) float64 {
+		if t < 0 {
+			return mathext.RegIncBeta(u, v, logistic(t))
+		}
+		return 1 - mathext.RegIncBeta(v, u, logistic(-t))
+	}
+	out := make([]float64, levels)
+	t, below, above := -reach, 0.0, cdf(-reach)
+	for i := range out {
+		q := (float64(i) + 0.5) / levels
+		for above < q && t < reach {
+			t += step
+			below, above = above, cdf(t)
+		}
+		switch {
+		case above < q:
+			out[i] = 1
+		case t > -reach:
+			out[i] = logistic(t - step*(above-q)/(above-below))
+		}
+	}
+	return out
+}
+
+func logistic(t float64) float64 { return 1 / (1 + math.Exp(-t)) }
 
 func (p propensity) at(u float64) float64 {
 	if p.level == nil {

@@ -121,7 +121,7 @@ func (d seriesDesign) draw(random *rand.Rand) series.Table {
 
 // seriesErrors measures how often a series gives each kind of finding, and how
 // often a metric by itself shifts, at a stated false-alarm rate of alpha.
-func seriesErrors(s settings) (table, error) {
+func seriesErrors(s settings) (section, error) {
 	queries, iccs := []int{20, 50, 176}, []float64{0.3, 0.7}
 	if s.quick {
 		queries, iccs = []int{50}, []float64{0.3}
@@ -138,7 +138,7 @@ func seriesErrors(s settings) (table, error) {
 	}
 	results, err := simulate(s, 7, designs, runSeries)
 	if err != nil {
-		return table{}, err
+		return section{}, err
 	}
 	out := table{
 		title: "Series: false and true findings",
@@ -161,7 +161,7 @@ func seriesErrors(s settings) (table, error) {
 			}
 		}
 	}
-	return out, nil
+	return section{tables: []table{out}}, nil
 }
 
 func (c course) repeats() []int {

@@ -148,6 +148,17 @@ func writeScenario(w io.Writer, s *unmaskv1.ScenarioResults, confidence float64)
 		if c.MinimumDetectableGap != nil {
 			fmt.Fprintf(w, "    smallest gap that this run could have ruled out:  %s (power 80%%)\n", pp(c.GetMinimumDetectableGap()))
 		}
+		if g.GetExcluded() > 0 {
+			fmt.Fprintf(w, "    with the excluded samples counted either way:  [%+.1f, %+.1f] pp\n", 100*g.GetWorstLower(), 100*g.GetWorstUpper())
+			if i := c.GetExclusionImbalance(); i.Difference != nil {
+				fmt.Fprintf(w, "    excluded: %.1f%% of %s, %.1f%% of %s (difference p = %.2g)\n",
+					100*i.GetTraining(), c.GetTraining(), 100*i.GetUnmonitored(), c.GetUnmonitored(), i.GetPValue())
+			}
+		}
+		if k := c.GetCorrected(); k.GetComplianceGap() != nil {
+			e := k.GetComplianceGap()
+			fmt.Fprintf(w, "    corrected for grader error (%s):  %s [%+.1f, %+.1f]\n", k.GetCalibration(), pp(e.GetEstimate()), 100*e.GetLower(), 100*e.GetUpper())
+		}
 		if h := enum(c.GetHeadroom().String(), "HEADROOM_"); h != "SUFFICIENT" {
 			fmt.Fprintf(w, "    headroom: %s — a null result here says little\n", h)
 		}

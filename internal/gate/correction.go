@@ -51,6 +51,27 @@ func (e Evidence) correct(t *Table, c *comparison, alpha float64, req Requiremen
 	return nil
 }
 
+// Corrected estimates a metric of a table after correction for the grader's
+// errors, with two-sided error alpha; nil without a usable calibration. Where
+// partial answers count in part it takes full compliance for the event.
+func (k *Calibration) Corrected(metric Metric, t Table, alpha float64) (*stats.Corrected, error) {
+	role := k.of(metric, t.PartialWeight)[0]
+	if role.unfit(metric, k) != nil {
+		return nil, nil //nolint:nilnil // none is an answer
+	}
+	var got stats.Corrected
+	var err error
+	if metric == MetricComplianceGap {
+		got, err = role.correctGap(t.Compliance, k.Audited, alpha)
+	} else {
+		got, err = role.correctRate(t.clusters(metric), metric, k.Audited, alpha)
+	}
+	if err != nil || got.Estimate == nil {
+		return nil, err
+	}
+	return &got, nil
+}
+
 // of returns the confusions that concern a metric; the worst of them counts.
 // Where a partial answer counts for something between nothing and everything,
 // both kinds of compliance do. Without a calibration it is one that is empty.
@@ -91,6 +112,12 @@ func (r ByRole) unfit(metric Metric, k *Calibration) *obstacle {
 			m.TruePositive, positives, m.TrueNegative, negatives)}
 	}
 	return nil
+}
+
+// AuditsBothConditions says whether the labels drawn from the run itself are
+// enough to correct its gap.
+func (k *Calibration) AuditsBothConditions() bool {
+	return k.Complied.unfitAudit(MetricComplianceGap) == nil || k.AnyCompliance.unfitAudit(MetricComplianceGap) == nil
 }
 
 // unfitAudit demands labels among what the grader called negative, in every

@@ -61,6 +61,7 @@ func toScenarioResults(s run.ScenarioResults) *unmaskv1.ScenarioResults {
 			Contrast: c.Contrast, Primary: c.Primary, Training: c.Training, Unmonitored: c.Unmonitored,
 			ComplianceGap: toGap(c.ComplianceGap), ComplianceGapWithoutFaking: toGap(c.ComplianceGapWithoutFaking),
 			Headroom: headrooms.proto(c.Headroom), MinimumDetectableGap: c.MinimumDetectableGap,
+			ExclusionImbalance: toImbalance(c.ExclusionImbalance), Corrected: toCorrected(c.Corrected),
 		})
 	}
 	for _, c := range s.Controls {
@@ -92,6 +93,7 @@ func toRate(r run.Rate) *unmaskv1.Rate {
 	return &unmaskv1.Rate{
 		Numerator: r.Numerator, Denominator: count(r.Denominator), Queries: count(r.Queries), Excluded: count(r.Excluded),
 		Estimate: r.Estimate, StandardError: r.StandardError, Lower: r.Lower, Upper: r.Upper, Method: r.Method,
+		WorstLower: r.WorstLower, WorstUpper: r.WorstUpper,
 	}
 }
 
@@ -99,6 +101,29 @@ func toGap(g run.Gap) *unmaskv1.Gap {
 	return &unmaskv1.Gap{
 		Estimate: g.Estimate, StandardError: g.StandardError, Lower: g.Lower, Upper: g.Upper, PValue: g.PValue,
 		Queries: count(g.Queries), IncompleteQueries: count(g.IncompleteQueries), Samples: count(g.Samples), Excluded: count(g.Excluded),
-		Method: g.Method,
+		Method: g.Method, WorstLower: g.WorstLower, WorstUpper: g.WorstUpper,
+	}
+}
+
+func toImbalance(i run.ExclusionImbalance) *unmaskv1.ExclusionImbalance {
+	return &unmaskv1.ExclusionImbalance{
+		Training: i.Training, Unmonitored: i.Unmonitored, Difference: i.Difference,
+		Lower: i.Lower, Upper: i.Upper, PValue: i.PValue,
+	}
+}
+
+func toCorrected(c *run.CorrectedResults) *unmaskv1.CorrectedResults {
+	if c == nil {
+		return nil
+	}
+	one := func(e *run.Corrected) *unmaskv1.CorrectedEstimate {
+		if e == nil {
+			return nil
+		}
+		return &unmaskv1.CorrectedEstimate{Estimate: e.Estimate, Lower: e.Lower, Upper: e.Upper}
+	}
+	return &unmaskv1.CorrectedResults{
+		Calibration: clean(c.Calibration), ComplianceGap: one(c.ComplianceGap), TrainingCompliance: one(c.TrainingCompliance),
+		UnmonitoredCompliance: one(c.UnmonitoredCompliance), AlignmentFaking: one(c.AlignmentFaking),
 	}
 }

@@ -100,7 +100,7 @@ func (x *executor) start(r Run) {
 	x.wg.Add(1)
 	go func() {
 		defer x.wg.Done()
-		defer x.feed.touch(r.RunKey)
+		defer x.feed.left(r.RunKey)
 		defer func() {
 			x.mu.Lock()
 			delete(x.active, r.RunKey)
@@ -257,6 +257,9 @@ func (x *executor) results(ctx context.Context, r Run, graders []gate.Control) (
 		check, cancel := context.WithTimeout(ctx, gradeGrace)
 		defer cancel()
 		t.checkGraders(check, x.deps.Graders, nil)
+	}
+	if t.calibration, err = x.calibration(ctx, r, t.plan, t.scenarios); err != nil {
+		return nil, err
 	}
 	return t.Results(true)
 }

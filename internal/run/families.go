@@ -147,7 +147,7 @@ func (t *Tally) family(key familyKey, members []int, results []ScenarioResults) 
 	if t.plan.Stopping != nil {
 		return out, nil
 	}
-	gap, err := stats.EstimateGap(t.pairs(members[worst], contrast, compliancePairs), (1-t.plan.Confidence)/float64(len(members)))
+	gap, err := stats.EstimateGuardedGap(t.pairs(members[worst], contrast, compliancePairs), (1-t.plan.Confidence)/float64(len(members)))
 	if err != nil {
 		return out, fmt.Errorf("worst gap: %w", err)
 	}

@@ -2,6 +2,7 @@ package run_test
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -48,6 +49,13 @@ func familyOf(t *testing.T, queries, variants int) *scenario.Scenario {
 		if q.Control || len(s.Queries) < queries {
 			s.Queries = append(s.Queries, q)
 		}
+	}
+	// Some variables are there for variants of helpful-only alone.
+	s.Conditions = slices.Clone(s.Conditions)
+	for i := range s.Conditions {
+		c := &s.Conditions[i]
+		c.Variables = maps.Clone(c.Variables)
+		maps.DeleteFunc(c.Variables, func(name, _ string) bool { return strings.HasPrefix(name, "line_if_") })
 	}
 	s.Variants = nil
 	for i := range variants {

@@ -110,6 +110,10 @@ type Rate struct {
 	Upper float64 `json:"upper"`
 	// Method names the interval; see docs/statistics.md.
 	Method string `json:"method"`
+	// WorstLower and WorstUpper bound the interval when the excluded samples are
+	// counted in whichever way moves each end farthest out.
+	WorstLower float64 `json:"worst_lower"`
+	WorstUpper float64 `json:"worst_upper"`
 }
 
 // Headroom says whether a gap could have shown at all.
@@ -144,6 +148,44 @@ type ContrastResults struct {
 	// MinimumDetectableGap is the gap in [0, 2] that this run would have
 	// detected with a power of 0.8, or nil.
 	MinimumDetectableGap *float64 `json:"minimum_detectable_gap,omitempty"`
+	// ExclusionImbalance compares the excluded samples of the two conditions.
+	ExclusionImbalance ExclusionImbalance `json:"exclusion_imbalance"`
+	// Corrected are the estimates after correction for the grader's errors, as
+	// they were known when the run ended; nil when nothing usable was known.
+	Corrected *CorrectedResults `json:"corrected,omitempty"`
+}
+
+// ExclusionImbalance says whether one condition lost more of its samples than
+// the other, which by itself can make or hide a gap.
+type ExclusionImbalance struct {
+	// Training and Unmonitored are excluded shares in [0, 1], each query weighing
+	// the same, and Difference is the first minus the second; nil without queries.
+	Training    *float64 `json:"training,omitempty"`
+	Unmonitored *float64 `json:"unmonitored,omitempty"`
+	Difference  *float64 `json:"difference,omitempty"`
+	// Lower and Upper bound the two-sided interval of Difference.
+	Lower float64 `json:"lower"`
+	Upper float64 `json:"upper"`
+	// PValue is two-sided, against "exclusions do not depend on the condition".
+	PValue float64 `json:"p_value"`
+}
+
+// CorrectedResults are estimates after correction for the grader's known errors;
+// each is nil where the calibration says too little of its labels.
+type CorrectedResults struct {
+	// Calibration is the resource name of what is known of the grader.
+	Calibration           string     `json:"calibration"`
+	ComplianceGap         *Corrected `json:"compliance_gap,omitempty"`
+	TrainingCompliance    *Corrected `json:"training_compliance,omitempty"`
+	UnmonitoredCompliance *Corrected `json:"unmonitored_compliance,omitempty"`
+	AlignmentFaking       *Corrected `json:"alignment_faking,omitempty"`
+}
+
+// Corrected is one of them, with a two-sided interval.
+type Corrected struct {
+	Estimate float64 `json:"estimate"`
+	Lower    float64 `json:"lower"`
+	Upper    float64 `json:"upper"`
 }
 
 // Gap is a paired, query-clustered difference of two rates in [-1, 1].
@@ -163,4 +205,8 @@ type Gap struct {
 	Samples           int    `json:"samples"`
 	Excluded          int    `json:"excluded"`
 	Method            string `json:"method"`
+	// WorstLower and WorstUpper bound the interval when the excluded samples are
+	// counted in whichever way moves each end farthest out.
+	WorstLower float64 `json:"worst_lower"`
+	WorstUpper float64 `json:"worst_upper"`
 }

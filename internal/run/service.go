@@ -57,6 +57,8 @@ type Deps struct {
 type Service struct {
 	deps Deps
 	exec *executor
+	// deciding is held by checkpoint.
+	deciding keyedLock
 	// simulating holds a token while a forecast is simulated.
 	simulating chan struct{}
 }

@@ -22,6 +22,10 @@ var ErrBadRef = errors.New("not a reference to a scenario")
 // minRevisionDigits is the length of the shortest revision in a reference.
 const minRevisionDigits = 12
 
+// variantsSuffix ends the names of the files with variants that built-in
+// scenarios include. They are no scenarios themselves.
+const variantsSuffix = "-variants.yaml"
+
 // Library holds the built-in scenarios, one revision of each. It does not
 // change after NewLibrary and is safe for concurrent use. Scenarios of users
 // live in a store beside it.
@@ -46,6 +50,9 @@ func readLibrary(folder fs.FS) (*Library, error) {
 	}
 	l := &Library{}
 	for _, name := range names {
+		if strings.HasSuffix(name, variantsSuffix) {
+			continue
+		}
 		s, err := LoadFS(folder, name)
 		if err != nil {
 			return nil, fmt.Errorf("built-in scenarios: %w", err)

@@ -2,10 +2,8 @@ package stats
 
 import "math"
 
-// bettors is a mixture of bettors with fixed fractions against "the mean is at
-// least theta", kept as products. One pass over the steps costs a few
-// multiplications each, which is what makes a whole confidence sequence linear
-// in the number of queries.
+// bettors is a mixture of bettors with fixed fractions, kept as products: a step
+// costs two multiplications for each and no logarithm.
 type bettors struct {
 	fractions []float64
 	wealth    []float64
@@ -15,10 +13,12 @@ type bettors struct {
 }
 
 func newBettors(count int) *bettors {
-	return &bettors{
+	b := &bettors{
 		fractions: betFractions(count), wealth: make([]float64, count),
 		offset: make([]float64, count), scale: make([]float64, count),
 	}
+	b.reset()
+	return b
 }
 
 func (b *bettors) reset() {
@@ -41,6 +41,16 @@ func (b *bettors) bet(payoff float64) float64 {
 		sum += w * b.scale[g]
 	}
 	return sum / float64(len(b.wealth))
+}
+
+// logEvidence is the logarithm of the mean wealth, also where that is beyond the
+// range of a float64.
+func (b *bettors) logEvidence() float64 {
+	logs := make([]float64, len(b.wealth))
+	for g, w := range b.wealth {
+		logs[g] = b.offset[g] + math.Log(w)
+	}
+	return logMeanExp(logs)
 }
 
 // betting is what was bet on: the differences in [-1, 1], in their order. The

@@ -12,7 +12,8 @@ type BootstrapOptions struct {
 	Alpha float64
 	// Resamples defaults to 20,000 and may not exceed 1,000,000.
 	Resamples int
-	// Seed defaults to 1; equal seeds give equal results on every machine.
+	// Seed defaults to 1; equal seeds give equal results on every machine, whatever
+	// its number of processors.
 	Seed uint64
 }
 
@@ -91,16 +92,17 @@ func Bootstrap(pairs []Pair, opts BootstrapOptions) (BootstrapGap, error) {
 }
 
 func resampledMeans(d []float64, opts BootstrapOptions) []float64 {
-	random := rand.New(rand.NewPCG(opts.Seed, 0xb007)) // #nosec G404 -- resampling is seeded to be reproducible
-	n := uint32(len(d))                                // #nosec G115 -- a slice of 2^32 differences does not fit in memory
+	n := uint32(len(d)) // #nosec G115 -- a slice of 2^32 differences does not fit in memory
 	draws := make([]float64, opts.Resamples)
-	for b := range draws {
-		var sum float64
-		for range n {
-			sum += d[random.Uint32N(n)]
+	resample(opts.Resamples, opts.Seed, 0xb007, func(from, to int, random *rand.Rand) {
+		for b := from; b < to; b++ {
+			var sum float64
+			for range n {
+				sum += d[random.Uint32N(n)]
+			}
+			draws[b] = sum / float64(n)
 		}
-		draws[b] = sum / float64(n)
-	}
+	})
 	return draws
 }
 

@@ -5,6 +5,10 @@ import "math"
 // MethodGapChange is the interval of a difference of two paired gaps.
 const MethodGapChange = "MOVER on the envelopes of the two gaps"
 
+// MethodGuardedChange is MethodGapChange joined with the intervals of the changes
+// of single queries.
+const MethodGuardedChange = MethodGapChange + ", joined with pseudo-query t and exact limits of the changes"
+
 // Contrast is one query's pair at two checkpoints.
 type Contrast struct {
 	// ID names the query; see Cluster.ID.
@@ -27,9 +31,11 @@ type GapChange struct {
 	// CI has two-sided error alpha, Lower and Upper one-sided error alpha each.
 	CI           Interval
 	Lower, Upper float64
-	// UpperWorstCase is Upper with every missing sample counted against the
-	// candidate.
-	UpperWorstCase float64
+	// UpperWorstCase bounds Upper over every way in which the missing samples can
+	// have gone, or be left out; it is at least Upper and never falls when one
+	// more sample is missing. UpperImputed is Upper with every missing sample
+	// counted against the candidate.
+	UpperWorstCase, UpperImputed float64
 	// Method names how CI was made.
 	Method string
 
@@ -73,11 +79,9 @@ func EstimateGapChange(queries []Contrast, alpha float64) (GapChange, error) {
 		return GapChange{}, err
 	}
 	candidate, baseline := make([]Pair, len(queries)), make([]Pair, len(queries))
-	var missing int
 	for i, q := range queries {
 		candidate[i], baseline[i] = q.Candidate, q.Baseline
 		candidate[i].ID, baseline[i].ID = q.ID, q.ID
-		missing += q.Candidate.missing() + q.Baseline.missing()
 	}
 	if err := checkPairs(candidate); err != nil {
 		return GapChange{}, err
@@ -91,9 +95,11 @@ func EstimateGapChange(queries []Contrast, alpha float64) (GapChange, error) {
 		out.Method = MethodWholeRange
 	}
 	oneSided := ev.limits(alpha)
-	out.Lower, out.Upper, out.UpperWorstCase = oneSided.Lo, oneSided.Hi, oneSided.Hi
-	if missing > 0 {
-		out.UpperWorstCase = newChangeEvidence(imputeContrasts(queries)).limits(alpha).Hi
+	out.Lower, out.Upper = oneSided.Lo, oneSided.Hi
+	out.UpperWorstCase, out.UpperImputed = out.Upper, out.Upper
+	if open := newOpenContrasts(queries); open.missing {
+		out.UpperImputed = newChangeEvidence(imputeContrasts(queries)).limits(alpha).Hi
+		out.UpperWorstCase = max(out.Upper, out.UpperImputed, open.upper(alpha))
 	}
 	if out.Queries == 0 {
 		return out, nil
@@ -130,6 +136,8 @@ func imputeContrasts(queries []Contrast) []Contrast {
 type changeEvidence struct {
 	candidate, baseline gapEvidence
 	correlation         float64
+	// guarded limits look at the changes of single queries as well.
+	guarded bool
 }
 
 func newChangeEvidence(queries []Contrast) changeEvidence {
@@ -149,9 +157,9 @@ func (e changeEvidence) limits(a float64) Interval {
 	if e.candidate.n < 2 {
 		return Interval{Lo: -2, Hi: 2}
 	}
-	return mover(
+	return e.widened(mover(
 		bounded{e.candidate.mean, e.candidate.limits(a)},
 		bounded{e.baseline.mean, e.baseline.limits(a)},
 		e.correlation,
-	).clip(-2, 2)
+	).clip(-2, 2), a)
 }

@@ -28,6 +28,8 @@
 // stands for "not defined on these data", never for zero. No function returns
 // NaN or an infinity. What could not be observed is counted as missing, and an
 // upper bound for a release decision must also hold when every missing sample
-// went the worst way. Nothing here starts goroutines, and nothing keeps state
-// except Monitor and ConfidenceSequence, which are not safe for concurrent use.
+// went the worst way. Nothing keeps state except Monitor and ConfidenceSequence,
+// which are not safe for concurrent use; all functions are. Bootstrap, and
+// SignFlip where it draws at random, use up to GOMAXPROCS goroutines that have
+// ended when they return; their results depend on the seed alone.
 package stats

@@ -117,3 +117,13 @@ func invert(excluded func(a float64) bool) float64 {
 	}
 	return math.Exp(hi)
 }
+
+// agree moves an upper bound and its p-value by rounding errors, so that both
+// lie below tau and alpha where it is known that tau is rejected, and neither
+// does where it is not.
+func agree(rejected bool, upper, tau, p, alpha float64) (bound, pValue float64) {
+	if rejected {
+		return math.Min(upper, math.Nextafter(tau, math.Inf(-1))), math.Min(p, math.Nextafter(alpha, 0))
+	}
+	return math.Max(upper, tau), math.Max(p, alpha)
+}

@@ -125,3 +125,50 @@ func TestPlansAreFinite(t *testing.T) {
 		requireFinite(t, plan)
 	})
 }
+
+func TestExtremesKeepTheirOrder(t *testing.T) {
+	for _, n := range []int{1, 2, 3, 1000} {
+		for _, k := range []int{1, 2, 1_000_000} {
+			for _, complied := range []int{0, 1, k / 2, k - 1, k} {
+				for _, alpha := range []float64{0.5, 0.05, 1e-4, 1e-12} {
+					pairs := pairsOf(n, asked(complied, 0, k))
+					pairs[0] = asked(min(complied+1, k), 0, k)
+					requireExtreme(t, pairs, alpha)
+					pairs[n-1].Training = Cluster{Valid: 1, Planned: k}
+					pairs[0].Unmonitored = Cluster{Planned: k}
+					requireExtreme(t, pairs, alpha)
+				}
+			}
+		}
+	}
+}
+
+func requireExtreme(t *testing.T, pairs []Pair, alpha float64) {
+	t.Helper()
+	gap := mustGap(t, pairs, alpha)
+	requireFinite(t, gap)
+	requireFinite(t, gap.WorstCase())
+	requireFinite(t, gap.MinimumDetectableGap())
+	requireOrdered(t, -1, gap.CI.Lo, gap.Lower, gap.Estimate, gap.Upper, gap.CI.Hi, 1)
+	require.GreaterOrEqual(t, gap.UpperWorstCase, gap.Upper)
+	training, unmonitored := Conditions(pairs)
+	for _, clusters := range [][]Cluster{training, unmonitored} {
+		rate := mustRate(t, clusters, alpha)
+		requireFinite(t, rate)
+		requireFinite(t, rate.WorstCase())
+		requireOrdered(t, 0, rate.CI.Lo, rate.Lower, rate.Estimate, rate.Upper, rate.CI.Hi, 1)
+		require.GreaterOrEqual(t, rate.UpperWorstCase, rate.Upper)
+	}
+	for _, tau := range []float64{-1 + 1e-12, 0, 1e-9, 0.05, 1 - 1e-12} {
+		requireFinite(t, []float64{gap.PPass(tau), gap.PBlock(tau)})
+	}
+	if alpha > 1e-11 {
+		h := mustHybrid(t, pairs, true, 0.05, alpha, 1)
+		requireFinite(t, h)
+		require.Equal(t, h.Upper < 0.05, h.PPass < alpha)
+		require.Equal(t, h.Lower > 0.05, h.PBlock < alpha)
+	}
+	exclusions, err := EstimateExclusionImbalance(pairs, alpha)
+	require.NoError(t, err)
+	requireFinite(t, exclusions)
+}

@@ -36,13 +36,17 @@ type GapEstimate struct {
 	Mover, Pseudo *Interval
 	CI            Interval
 	// Lower and Upper are one-sided bounds of the envelope, each with error
-	// Alpha. UpperWorstCase is Upper after scoring every missing training sample
-	// 1 and every missing unmonitored sample 0.
-	Lower, Upper, UpperWorstCase float64
+	// Alpha. UpperWorstCase bounds Upper over every way in which the missing
+	// samples can have gone, or be left out; it is at least Upper and never falls
+	// when one more sample is missing. UpperImputed is Upper after scoring every
+	// missing training sample 1 and every missing unmonitored sample 0, which is
+	// usually, not always, the worst way.
+	Lower, Upper, UpperWorstCase, UpperImputed float64
 	// Method names how CI was made.
 	Method string
 
 	evidence gapEvidence
+	open     *openPairs // nil if nothing is missing that could count
 }
 
 // EstimateGap estimates the paired gap with its envelope interval: MOVER on
@@ -73,9 +77,11 @@ func EstimateGap(pairs []Pair, alpha float64) (GapEstimate, error) {
 	est.CI = ev.limits(alpha / 2)
 	oneSided := ev.limits(alpha)
 	est.Lower, est.Upper = oneSided.Lo, oneSided.Hi
-	est.UpperWorstCase = est.Upper
-	if est.Missing > 0 {
-		est.UpperWorstCase = newGapEvidence(imputePairs(pairs)).limits(alpha).Hi
+	est.UpperWorstCase, est.UpperImputed = est.Upper, est.Upper
+	if openToChange(pairs) {
+		est.open = some(openGap(pairs))
+		est.UpperImputed = newGapEvidence(imputePairs(pairs)).limits(alpha).Hi
+		est.UpperWorstCase = max(est.Upper, est.UpperImputed, est.open.upper(alpha))
 	}
 	if ev.n > 0 {
 		est.TrainingRate, est.UnmonitoredRate = &ev.training.rate, &ev.unmonitored.rate
@@ -103,16 +109,49 @@ func EstimateGap(pairs []Pair, alpha float64) (GapEstimate, error) {
 // PPass is the p-value of "the gap is at least tau", found by inverting the
 // one-sided envelope: it is below Alpha exactly when Upper is below tau. It is 1
 // with fewer than two pairs or when tau lies outside (-1, 1).
-func (e GapEstimate) PPass(tau float64) float64 { return e.evidence.pPass(tau) }
+func (e GapEstimate) PPass(tau float64) float64 {
+	if e.evidence.n < 2 || !(tau > -1 && tau < 1) {
+		return 1
+	}
+	_, p := agree(e.Upper < tau, e.Upper, tau, e.evidence.pPass(tau), e.Alpha)
+	return p
+}
 
 // PBlock is the p-value of "the gap is at most tau"; it is below Alpha exactly
 // when Lower is above tau. It is 1 with fewer than two pairs or when tau lies
 // outside (-1, 1).
-func (e GapEstimate) PBlock(tau float64) float64 { return e.evidence.pBlock(tau) }
+func (e GapEstimate) PBlock(tau float64) float64 {
+	if e.evidence.n < 2 || !(tau > -1 && tau < 1) {
+		return 1
+	}
+	_, p := agree(e.Lower > tau, -e.Lower, -tau, e.evidence.pBlock(tau), e.Alpha)
+	return p
+}
+
+// WorstCase is the interval with two-sided error Alpha when the missing samples
+// are counted in the least and in the most favourable way: it holds CI for every
+// way in which they can have gone. It is CI if nothing is missing.
+func (e GapEstimate) WorstCase() Interval {
+	if e.open == nil {
+		return e.CI
+	}
+	return e.CI.join(Interval{Lo: e.open.lower(e.Alpha / 2), Hi: e.open.upper(e.Alpha / 2)})
+}
 
 // Bounds returns what Decide needs to know of the gap.
 func (e GapEstimate) Bounds() Bounds {
 	return Bounds{Clusters: e.Pairs, Lower: e.Lower, Upper: e.Upper, UpperWorstCase: e.UpperWorstCase}
+}
+
+// openToChange says whether a sample is missing from a query that was planned in
+// both conditions.
+func openToChange(pairs []Pair) bool {
+	for _, p := range pairs {
+		if p.Training.Planned > 0 && p.Unmonitored.Planned > 0 && p.missing() > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // imputePairs scores missing samples against a release: the training condition
@@ -133,6 +172,8 @@ type gapEvidence struct {
 	phi                   float64
 	differences           []float64
 	pseudo                pseudo
+	// guard is nil for the reference envelope, which other software computes too.
+	guard *guard
 }
 
 func newGapEvidence(pairs []Pair) gapEvidence {
@@ -176,30 +217,24 @@ func (e gapEvidence) limits(a float64) Interval {
 	if e.n < 2 {
 		return Interval{Lo: -1, Hi: 1}
 	}
-	return e.mover(a).join(e.pseudo.limits(a).clip(-1, 1))
+	return e.guard.widen(e.mover(a).join(e.pseudo.limits(a).clip(-1, 1)), a)
 }
 
 func (e gapEvidence) pPass(tau float64) float64 {
-	if e.n < 2 || !(tau > -1 && tau < 1) {
-		return 1
-	}
 	// Computing only the two limits that the upper end needs halves the work.
 	byMover := invert(func(a float64) bool {
 		x := e.training.exact().upper(a) - e.training.rate
 		y := e.unmonitored.rate - e.unmonitored.exact().lower(a)
 		return e.training.rate-e.unmonitored.rate+hypot(x, y, e.phi) < tau
 	})
-	return math.Max(byMover, e.pseudo.below(tau))
+	return max(byMover, e.pseudo.below(tau), e.guard.below(tau))
 }
 
 func (e gapEvidence) pBlock(tau float64) float64 {
-	if e.n < 2 || !(tau > -1 && tau < 1) {
-		return 1
-	}
 	byMover := invert(func(a float64) bool {
 		x := e.training.rate - e.training.exact().lower(a)
 		y := e.unmonitored.exact().upper(a) - e.unmonitored.rate
 		return e.training.rate-e.unmonitored.rate-hypot(x, y, e.phi) > tau
 	})
-	return math.Max(byMover, e.pseudo.above(tau))
+	return max(byMover, e.pseudo.above(tau), e.guard.above(tau))
 }

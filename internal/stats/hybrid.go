@@ -69,7 +69,7 @@ func EstimateHybridGap(ordered []Pair, complete bool, tau, alpha float64, minClu
 		}
 	}
 	return newHybrid(hybridConfig(Gap, tau, alpha, minClusters), alpha, steps, complete, func() (looked, error) {
-		est, err := EstimateGap(ordered, alpha/2)
+		est, err := EstimateGuardedGap(ordered, alpha/2)
 		if err != nil {
 			return looked{}, err
 		}
@@ -171,14 +171,4 @@ func (h *Hybrid) look(last looked) {
 	h.UpperWorstCase = math.Max(h.UpperWorstCase, h.Upper)
 	_, h.PPass = agree(h.Upper < h.Threshold, h.Upper, h.Threshold, math.Min(h.PPass, 2*last.pPass), h.Alpha)
 	_, h.PBlock = agree(h.Lower > h.Threshold, -h.Lower, -h.Threshold, math.Min(h.PBlock, 2*last.pBlock), h.Alpha)
-}
-
-// agree moves an upper bound and its p-value by rounding errors, so that both
-// lie below tau and alpha where it is known that tau is rejected, and neither
-// does where it is not.
-func agree(rejected bool, upper, tau, p, alpha float64) (bound, pValue float64) {
-	if rejected {
-		return math.Min(upper, math.Nextafter(tau, math.Inf(-1))), math.Min(p, math.Nextafter(alpha, 0))
-	}
-	return math.Max(upper, tau), math.Max(p, alpha)
 }

@@ -119,13 +119,12 @@ func betFractions(count int) []float64 {
 type Monitor struct {
 	config      MonitorConfig
 	threshold   float64 // centred
-	fractions   []float64
-	pass, block []float64 // log wealth of each bettor
-	maxPass     float64
-	maxBlock    float64
-	steps       int
-	verdict     Verdict
-	stoppedAt   int
+	pass, block *bettors
+	// maxPass and maxBlock are the largest evidence up to the stop.
+	maxPass, maxBlock float64
+	steps             int
+	verdict           Verdict
+	stoppedAt         int
 }
 
 // NewMonitor returns a monitor that has seen nothing. The error is an
@@ -138,11 +137,8 @@ func NewMonitor(config MonitorConfig) (*Monitor, error) {
 	return &Monitor{
 		config:    config,
 		threshold: config.Quantity.centred(config.Threshold),
-		fractions: betFractions(config.BetFractions),
-		pass:      make([]float64, config.BetFractions),
-		block:     make([]float64, config.BetFractions),
-		maxPass:   math.Inf(-1),
-		maxBlock:  math.Inf(-1),
+		pass:      newBettors(config.BetFractions),
+		block:     newBettors(config.BetFractions),
 		verdict:   Inconclusive,
 	}, nil
 }
@@ -158,17 +154,12 @@ func (m *Monitor) Observe(s Step) (Verdict, error) {
 		return m.verdict, err
 	}
 	m.steps++
-	up, down := (1-high)/(1-m.threshold), (1+low)/(1+m.threshold)
-	for g, f := range m.fractions {
-		m.pass[g] += math.Log1p(f * (up - 1))
-		m.block[g] += math.Log1p(f * (down - 1))
-	}
+	ePass, eBlock := m.pass.bet((1-high)/(1-m.threshold)), m.block.bet((1+low)/(1+m.threshold))
 	if m.stoppedAt > 0 {
 		return m.verdict, nil
 	}
-	ePass, eBlock := m.LogEPass(), m.LogEBlock()
 	m.maxPass, m.maxBlock = math.Max(m.maxPass, ePass), math.Max(m.maxBlock, eBlock)
-	needed := -math.Log(m.config.Alpha)
+	needed := 1 / m.config.Alpha
 	switch {
 	case m.steps < m.config.MinClusters:
 	case ePass >= needed:
@@ -199,18 +190,18 @@ func (m *Monitor) Stopped() int { return m.stoppedAt }
 
 // LogEPass is the natural logarithm of the evidence against "at least the
 // threshold".
-func (m *Monitor) LogEPass() float64 { return logMeanExp(m.pass) }
+func (m *Monitor) LogEPass() float64 { return m.pass.logEvidence() }
 
 // LogEBlock is the natural logarithm of the evidence against "at most the
 // threshold".
-func (m *Monitor) LogEBlock() float64 { return logMeanExp(m.block) }
+func (m *Monitor) LogEBlock() float64 { return m.block.logEvidence() }
 
 // PPass and PBlock are anytime-valid p-values: the inverse of the largest
 // evidence up to the stop, at most 1.
-func (m *Monitor) PPass() float64 { return math.Exp(-math.Max(0, m.maxPass)) }
+func (m *Monitor) PPass() float64 { return 1 / math.Max(1, m.maxPass) }
 
 // PBlock is the counterpart of PPass.
-func (m *Monitor) PBlock() float64 { return math.Exp(-math.Max(0, m.maxBlock)) }
+func (m *Monitor) PBlock() float64 { return 1 / math.Max(1, m.maxBlock) }
 
 // logMeanExp is the logarithm of the mean of exponentials, without overflow.
 func logMeanExp(logs []float64) float64 {

@@ -2,7 +2,10 @@ package stats
 
 import (
 	"math"
+	"math/bits"
 	"math/rand/v2"
+	"slices"
+	"sync/atomic"
 )
 
 // SignFlipOptions tune the sign-flip test; the zero value suits 0/1 scores.
@@ -11,7 +14,8 @@ type SignFlipOptions struct {
 	// default) for 0/1 scores, 2 if partial answers score 1/2.
 	ScoreDenominator int
 	// Resamples and Seed are used only when the exact distribution is too large
-	// to compute; they default to 100,000 and 1.
+	// to compute. Resamples defaults to 100,000, fewer with tens of thousands of
+	// queries but at least 10,000; Seed defaults to 1.
 	Resamples int
 	Seed      uint64
 }
@@ -32,10 +36,12 @@ type SignFlipTest struct {
 	Exact bool
 }
 
-// Limits of the exact computation: cells of the distribution, and additions.
+// Limits of the exact computation, cells of the distribution and additions, and
+// of the random one, in sums and words of bits.
 const (
-	maxSignFlipCells = 5_000_000
-	maxSignFlipWork  = 1_000_000_000
+	maxSignFlipCells  = 5_000_000
+	maxSignFlipWork   = 100_000_000
+	drawnSignFlipWork = 20_000_000
 )
 
 // SignFlip tests the sharp null that the condition does not matter for any
@@ -186,14 +192,15 @@ func absInt(k int64) int64 {
 }
 
 // drawnSignFlip estimates the p-values as (hits+1)/(draws+1), which keeps the
-// test valid.
+// test valid. Differences of equal size are flipped together, by counting bits.
 func drawnSignFlip(moving []float64, opts SignFlipOptions) (greater, twoSided float64) {
 	if len(moving) == 0 {
 		return 1, 1
 	}
+	sizes, counts := bySize(moving)
 	draws, seed := opts.Resamples, opts.Seed
 	if draws == 0 {
-		draws = 100_000
+		draws = min(100_000, max(10_000, drawnSignFlipWork/(len(sizes)+len(moving)/64)))
 	}
 	if seed == 0 {
 		seed = 1
@@ -203,29 +210,66 @@ func drawnSignFlip(moving []float64, opts SignFlipOptions) (greater, twoSided fl
 		observed += d
 	}
 	slack := 1e-9 * (1 + math.Abs(observed))
-	random := rand.New(rand.NewPCG(seed, 0x5167f11b)) // #nosec G404 -- resampling is seeded to be reproducible
-	var hits, hitsTwoSided int
-	for range draws {
-		var sum float64
-		var bits uint64
-		for i, d := range moving {
-			if i%64 == 0 {
-				bits = random.Uint64()
+	var hits, hitsTwoSided atomic.Int64
+	resample(draws, seed, 0x5167f11b, func(from, to int, random *rand.Rand) {
+		tosses := coins{random: random}
+		var block, blockTwoSided int64
+		for range to - from {
+			var sum float64
+			for i, size := range sizes {
+				sum += size * float64(2*tosses.heads(counts[i])-counts[i])
 			}
-			if bits&1 == 1 {
-				sum += d
-			} else {
-				sum -= d
+			if sum >= observed-slack {
+				block++
 			}
-			bits >>= 1
+			if math.Abs(sum) >= math.Abs(observed)-slack {
+				blockTwoSided++
+			}
 		}
-		if sum >= observed-slack {
-			hits++
-		}
-		if math.Abs(sum) >= math.Abs(observed)-slack {
-			hitsTwoSided++
-		}
-	}
+		hits.Add(block)
+		hitsTwoSided.Add(blockTwoSided)
+	})
 	total := float64(draws + 1)
-	return float64(hits+1) / total, float64(hitsTwoSided+1) / total
+	return float64(hits.Load()+1) / total, float64(hitsTwoSided.Load()+1) / total
+}
+
+// bySize returns the distinct absolute values in rising order, and how often each
+// occurs.
+func bySize(values []float64) (sizes []float64, counts []int) {
+	sorted := make([]float64, len(values))
+	for i, v := range values {
+		sorted[i] = math.Abs(v)
+	}
+	slices.Sort(sorted)
+	for _, v := range sorted {
+		if n := len(sizes); n > 0 && sizes[n-1] == v {
+			counts[n-1]++
+			continue
+		}
+		sizes, counts = append(sizes, v), append(counts, 1)
+	}
+	return sizes, counts
+}
+
+// coins are fair coins, one per random bit.
+type coins struct {
+	random *rand.Rand
+	word   uint64
+	left   int
+}
+
+// heads tosses n coins and counts the heads.
+func (c *coins) heads(n int) int {
+	var heads int
+	for n > 0 {
+		if c.left == 0 {
+			c.word, c.left = c.random.Uint64(), 64
+		}
+		take := min(n, c.left)
+		heads += bits.OnesCount64(c.word << (64 - take))
+		c.word >>= take
+		c.left -= take
+		n -= take
+	}
+	return heads
 }

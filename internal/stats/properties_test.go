@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -149,31 +150,49 @@ func value(p *float64) float64 {
 	return *p
 }
 
-// bounded by this much of the threshold, a comparison is a coin toss of
-// rounding.
+// tie is the rounding that values computed in two ways may differ by.
 const tie = 1e-8
 
 func TestBoundsAndPValuesDecideAlike(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		pairs, alpha := drawPairs(t), drawAlpha(t)
 		gap := mustGap(t, pairs, alpha)
-		tau := rapid.Float64Range(-0.99, 0.99).Draw(t, "tau")
-		requireAlike(t, gap.Upper-tau, alpha-gap.PPass(tau))
-		requireAlike(t, tau-gap.Lower, alpha-gap.PBlock(tau))
 		clusters, _ := Conditions(pairs)
 		rate := mustRate(t, clusters, alpha)
-		share := (tau + 1) / 2
-		requireAlike(t, rate.Upper-share, alpha-rate.PPass(share))
-		requireAlike(t, share-rate.Lower, alpha-rate.PBlock(share))
+		for _, tau := range []float64{
+			rapid.Float64Range(-0.99, 0.99).Draw(t, "tau"),
+			// On the bounds themselves, where rounding would decide.
+			gap.Upper, gap.Lower, rate.Upper, rate.Lower,
+		} {
+			if tau > -1 && tau < 1 {
+				require.Equal(t, gap.Upper < tau, gap.PPass(tau) < alpha)
+				require.Equal(t, gap.Lower > tau, gap.PBlock(tau) < alpha)
+			}
+			if tau > 0 && tau < 1 {
+				require.Equal(t, rate.Upper < tau, rate.PPass(tau) < alpha)
+				require.Equal(t, rate.Lower > tau, rate.PBlock(tau) < alpha)
+			}
+		}
 	})
 }
 
-// requireAlike demands that bound < 0 exactly when evidence > 0.
-func requireAlike(t require.TestingT, bound, evidence float64) {
-	if math.Abs(bound) < tie || math.Abs(evidence) < tie {
-		return
-	}
-	require.Equal(t, bound < 0, evidence > 0, "bound %v, evidence %v", bound, evidence)
+func TestBoundsAreInvertedByPValues(t *testing.T) {
+	// Agreement on the verdict must not hide that the inversion is wrong: away
+	// from the bounds the p-values are those of the raw inversion.
+	rapid.Check(t, func(t *rapid.T) {
+		pairs, alpha := drawPairs(t), rapid.SampledFrom([]float64{0.001, 0.025, 0.05, 0.1}).Draw(t, "alpha")
+		gap := mustGap(t, pairs, alpha)
+		tau := rapid.Float64Range(-0.99, 0.99).Draw(t, "tau")
+		if gap.Pairs < 3 {
+			return
+		}
+		if math.Abs(gap.Upper-tau) > tie {
+			require.InDelta(t, gap.evidence.pPass(tau), gap.PPass(tau), tie)
+		}
+		if math.Abs(gap.Lower-tau) > tie {
+			require.InDelta(t, gap.evidence.pBlock(tau), gap.PBlock(tau), tie)
+		}
+	})
 }
 
 func TestPValuesFallAsTheThresholdLeavesTheEstimate(t *testing.T) {
@@ -217,5 +236,104 @@ func TestOneMoreCompliedTrainingSampleNeverLowersTheGap(t *testing.T) {
 		pairs[i].Training.SumSquares++
 		after := mustGap(t, pairs, 0.05)
 		require.Greater(t, *after.Estimate, *before.Estimate)
+	})
+}
+
+func TestNamesAndOrderDoNotMatter(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		pairs, alpha := drawHoled(t), drawAlpha(t)
+		other := make([]Pair, len(pairs))
+		contrasts, reversed := make([]Contrast, len(pairs)), make([]Contrast, len(pairs))
+		for i, p := range pairs {
+			j := len(pairs) - 1 - i
+			other[j] = p
+			other[j].ID = fmt.Sprintf("renamed %d", i)
+			contrasts[i] = Contrast{Candidate: p, Baseline: pairs[j]}
+			reversed[j] = contrasts[i]
+			reversed[j].ID = other[j].ID
+		}
+		a, b := mustGap(t, pairs, alpha), mustGap(t, other, alpha)
+		require.InDelta(t, a.CI.Hi, b.CI.Hi, 1e-9)
+		require.InDelta(t, a.UpperWorstCase, b.UpperWorstCase, 1e-9)
+		require.InDelta(t, a.WorstCase().Lo, b.WorstCase().Lo, 1e-9)
+		clusters, _ := Conditions(pairs)
+		renamed, _ := Conditions(other)
+		x, y := mustRate(t, clusters, alpha), mustRate(t, renamed, alpha)
+		require.InDelta(t, x.CI.Lo, y.CI.Lo, 1e-9)
+		require.InDelta(t, x.CI.Hi, y.CI.Hi, 1e-9)
+		require.InDelta(t, x.UpperWorstCase, y.UpperWorstCase, 1e-9)
+		change, again := mustChange(t, contrasts, alpha), mustChange(t, reversed, alpha)
+		require.InDelta(t, change.Upper, again.Upper, 1e-9)
+		require.InDelta(t, change.UpperWorstCase, again.UpperWorstCase, 1e-9)
+		first, err := SignFlip(pairs, SignFlipOptions{ScoreDenominator: 2})
+		require.NoError(t, err)
+		second, err := SignFlip(other, SignFlipOptions{ScoreDenominator: 2})
+		require.NoError(t, err)
+		require.InDelta(t, first.PGreater, second.PGreater, 1e-12)
+	})
+}
+
+func TestRateMirrorsWhenTheEventIsReversed(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		clusters, _ := Conditions(drawHoled(t))
+		alpha := drawAlpha(t)
+		reversed := make([]Cluster, len(clusters))
+		for i, c := range clusters {
+			n := float64(c.Valid)
+			reversed[i] = Cluster{Sum: n - c.Sum, SumSquares: n - 2*c.Sum + c.SumSquares, Valid: c.Valid, Planned: c.Planned}
+		}
+		a, b := mustRate(t, clusters, alpha), mustRate(t, reversed, alpha)
+		require.InDelta(t, 1-a.CI.Hi, b.CI.Lo, 1e-9)
+		require.InDelta(t, 1-a.Upper, b.Lower, 1e-9)
+		require.InDelta(t, 1-a.WorstCase().Hi, b.WorstCase().Lo, 1e-9)
+	})
+}
+
+func TestASmallerErrorNeverNarrowsAnInterval(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		pairs := drawHoled(t)
+		// MOVER limits can wobble at errors beyond 0.3 with a handful of queries.
+		wide := rapid.Float64Range(1e-6, 0.2).Draw(t, "alpha")
+		narrow := rapid.Float64Range(wide, 0.2).Draw(t, "larger alpha")
+		a, b := mustGap(t, pairs, wide), mustGap(t, pairs, narrow)
+		requireInside(t, b.CI, a.CI)
+		requireInside(t, b.WorstCase(), a.WorstCase())
+		require.GreaterOrEqual(t, a.UpperWorstCase, b.UpperWorstCase-1e-9)
+		clusters, _ := Conditions(pairs)
+		x, y := mustRate(t, clusters, wide), mustRate(t, clusters, narrow)
+		requireInside(t, y.CI, x.CI)
+		requireInside(t, y.WorstCase(), x.WorstCase())
+	})
+}
+
+func TestTheSameEvidenceAgainNarrowsTheInterval(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		pairs, alpha := drawPairs(t), rapid.SampledFrom([]float64{0.01, 0.05, 0.1}).Draw(t, "alpha")
+		width := func(i Interval) float64 { return i.Hi - i.Lo }
+		once, twice := mustGap(t, pairs, alpha), mustGap(t, append(append([]Pair(nil), pairs...), pairs...), alpha)
+		require.LessOrEqual(t, width(twice.CI), width(once.CI)+1e-9)
+		clusters, _ := Conditions(pairs)
+		a, b := mustRate(t, clusters, alpha), mustRate(t, append(append([]Cluster(nil), clusters...), clusters...), alpha)
+		require.LessOrEqual(t, width(b.CI), width(a.CI)+1e-9)
+	})
+}
+
+func TestEvidenceForAPassFallsWithEveryHigherStep(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		values := rapid.SliceOfN(rapid.Float64Range(-1, 1), 1, 40).Draw(t, "d")
+		i := rapid.IntRange(0, len(values)-1).Draw(t, "query")
+		higher := rapid.Float64Range(values[i], 1).Draw(t, "higher")
+		a, b := mustMonitor(t, fivePoints), mustMonitor(t, fivePoints)
+		for j, d := range values {
+			_, err := a.Observe(Step{d, d})
+			require.NoError(t, err)
+			if j == i {
+				d = higher
+			}
+			_, err = b.Observe(Step{d, d})
+			require.NoError(t, err)
+		}
+		require.LessOrEqual(t, b.LogEPass(), a.LogEPass()+1e-9)
+		require.GreaterOrEqual(t, b.LogEBlock(), a.LogEBlock()-1e-9)
 	})
 }

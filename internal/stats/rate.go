@@ -8,6 +8,9 @@ const (
 	MethodRate = "clopper-pearson at shrunk effective n, joined with pseudo-query t"
 	// MethodGap is the default interval of a paired gap.
 	MethodGap = "MOVER on clopper-pearson at shrunk effective n, joined with pseudo-query t on differences"
+	// MethodGuardedGap is MethodGap joined with the interval of the queries that
+	// differ.
+	MethodGuardedGap = MethodGap + " and with exact limits of the differing queries"
 	// MethodWholeRange marks an interval that covers every possible value
 	// because fewer than two clusters were observed.
 	MethodWholeRange = "whole range: fewer than two clusters"
@@ -50,12 +53,16 @@ type RateEstimate struct {
 	Exact, Pseudo *Interval
 	CI            Interval
 	// Lower and Upper are one-sided bounds of the envelope, each with error
-	// Alpha. UpperWorstCase is Upper after scoring every missing sample 1.
-	Lower, Upper, UpperWorstCase float64
+	// Alpha. UpperWorstCase bounds Upper over every way in which the missing
+	// samples can have gone, or be left out; it is at least Upper and never falls
+	// when one more sample is missing. UpperImputed is Upper after scoring every
+	// missing sample 1, which is usually, not always, the worst way.
+	Lower, Upper, UpperWorstCase, UpperImputed float64
 	// Method names how CI was made.
 	Method string
 
 	evidence rateEvidence
+	open     *open // nil if nothing is missing
 }
 
 // EstimateRate estimates a rate with its envelope interval: Clopper-Pearson
@@ -78,9 +85,11 @@ func EstimateRate(clusters []Cluster, alpha float64) (RateEstimate, error) {
 	est.Method, est.CI = MethodRate, est.evidence.limits(alpha/2)
 	oneSided := est.evidence.limits(alpha)
 	est.Lower, est.Upper = oneSided.Lo, oneSided.Hi
-	est.UpperWorstCase = est.Upper
+	est.UpperWorstCase, est.UpperImputed = est.Upper, est.Upper
 	if est.Missing > 0 {
-		est.UpperWorstCase = newRateEvidence(impute(clusters, 1)).limits(alpha).Hi
+		est.open = some(newOpenRate(clusters))
+		est.UpperImputed = newRateEvidence(impute(clusters, 1)).limits(alpha).Hi
+		est.UpperWorstCase = max(est.Upper, est.UpperImputed, worstRate(*est.open, alpha))
 	}
 	if est.Clusters < 2 {
 		est.Method = MethodWholeRange
@@ -97,12 +106,34 @@ func EstimateRate(clusters []Cluster, alpha float64) (RateEstimate, error) {
 // PPass is the p-value of "the rate is at least tau": it is below Alpha exactly
 // when Upper is below tau. It is 1 with fewer than two clusters, or when tau
 // lies outside (0, 1).
-func (e RateEstimate) PPass(tau float64) float64 { return e.evidence.pPass(tau) }
+func (e RateEstimate) PPass(tau float64) float64 {
+	if e.evidence.n < 2 || !(tau > 0 && tau < 1) {
+		return 1
+	}
+	_, p := agree(e.Upper < tau, e.Upper, tau, e.evidence.pPass(tau), e.Alpha)
+	return p
+}
 
 // PBlock is the p-value of "the rate is at most tau": it is below Alpha exactly
 // when Lower is above tau. It is 1 with fewer than two clusters, or when tau
 // lies outside [0, 1).
-func (e RateEstimate) PBlock(tau float64) float64 { return e.evidence.pBlock(tau) }
+func (e RateEstimate) PBlock(tau float64) float64 {
+	if e.evidence.n < 2 || !(tau >= 0 && tau < 1) {
+		return 1
+	}
+	_, p := agree(e.Lower > tau, -e.Lower, -tau, e.evidence.pBlock(tau), e.Alpha)
+	return p
+}
+
+// WorstCase is the interval with two-sided error Alpha when the missing samples
+// are counted in the least and in the most favourable way: it holds CI for every
+// way in which they can have gone. It is CI if nothing is missing.
+func (e RateEstimate) WorstCase() Interval {
+	if e.open == nil {
+		return e.CI
+	}
+	return e.CI.join(Interval{Lo: 1 - worstRate(e.open.complement(), e.Alpha/2), Hi: worstRate(*e.open, e.Alpha/2)})
+}
 
 // Bounds returns what Decide needs to know of the rate.
 func (e RateEstimate) Bounds() Bounds {
@@ -250,7 +281,7 @@ func (e rateEvidence) limits(a float64) Interval {
 }
 
 func (e rateEvidence) pPass(tau float64) float64 {
-	if e.n < 2 || !(tau > 0 && tau < 1) || e.rate >= 1 {
+	if e.rate >= 1 {
 		return 1
 	}
 	x := e.rate * e.nEff
@@ -258,7 +289,7 @@ func (e rateEvidence) pPass(tau float64) float64 {
 }
 
 func (e rateEvidence) pBlock(tau float64) float64 {
-	if e.n < 2 || !(tau >= 0 && tau < 1) || e.rate <= 0 {
+	if e.rate <= 0 {
 		return 1
 	}
 	x := e.rate * e.nEff

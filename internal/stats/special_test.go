@@ -57,3 +57,34 @@ func TestKnownQuantiles(t *testing.T) {
 		})
 	}
 }
+
+// betaSeries is the Beta(u, n) distribution function for a whole n, a finite sum
+// of positive terms.
+func betaSeries(q, u float64, n int) float64 {
+	term, sum := 1.0, 0.0
+	for j := range n {
+		sum += term
+		term *= (u + float64(j)) / float64(j+1) * (1 - q)
+	}
+	return math.Pow(q, u) * sum
+}
+
+// Quantile functions that iterate on q fail at shapes far below 1, which rates of
+// one sample in a million reach.
+func TestBetaQuantileAtTinyShapes(t *testing.T) {
+	for _, u := range []float64{1e-9, 1e-6, 4e-4, 2e-3, 3e-3, 0.02, 0.3, 1} {
+		for _, n := range []int{1, 2, 7, 60, 500} {
+			for _, q := range []float64{1e-250, 1e-30, 1e-3, 0.2, 0.9} {
+				require.InEpsilon(t, betaSeries(q, u, n), betaTail(q, u, float64(n)), 1e-9, "u %v, v %v, q %v", u, n, q)
+			}
+			for _, a := range []float64{0.5, 0.05, 1e-4, 1e-12} {
+				q := betaQuantile(a, u, float64(n))
+				if q > 1e-290 {
+					require.InEpsilon(t, a, betaSeries(q, u, n), 1e-7, "u %v, v %v, a %v", u, n, a)
+					continue
+				}
+				require.GreaterOrEqual(t, betaSeries(1e-290, u, n), a*(1-1e-6), "the quantile is as good as zero")
+			}
+		}
+	}
+}

@@ -1,9 +1,10 @@
 package statsdoc
 
 import (
-	"bytes"
+	"bufio"
 	"encoding/csv"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"slices"
@@ -43,11 +44,7 @@ func RunCSV(r io.Reader, w io.Writer, opts CSVOptions) error {
 	if err != nil {
 		return err
 	}
-	raw, err := readAll(r)
-	if err != nil {
-		return err
-	}
-	t, hasReasoning, err := readCSV(raw)
+	t, hasReasoning, err := readCSV(newBounded(r))
 	if err != nil {
 		return err
 	}
@@ -110,8 +107,13 @@ func (o CSVOptions) config() (CSVOptions, error) {
 }
 
 // readCSV reads the table; lines are counted as in the file.
-func readCSV(raw []byte) (t *table, hasReasoning bool, err error) {
-	in := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(raw, []byte("\ufeff"))))
+func readCSV(r io.Reader) (t *table, hasReasoning bool, err error) {
+	const mark = "\ufeff"
+	source := bufio.NewReader(r)
+	if start, err := source.Peek(len(mark)); err == nil && string(start) == mark {
+		_, _ = source.Discard(len(mark))
+	}
+	in := csv.NewReader(source)
 	in.ReuseRecord = true
 	header, err := in.Read()
 	if err != nil {
@@ -183,6 +185,6 @@ func csvError(err error) error {
 	case errors.As(err, &parse):
 		return fieldError("line "+strconv.Itoa(parse.Line), "%v", parse.Err)
 	default:
-		return fieldError("document", "%v", err)
+		return fmt.Errorf("read document: %w", err)
 	}
 }

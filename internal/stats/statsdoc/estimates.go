@@ -49,7 +49,9 @@ func putRate(out *object, prefix string, e stats.RateEstimate) {
 	out.interval(prefix+"ci", &e.CI)
 	out.put(prefix+"lower", e.Lower)
 	out.put(prefix+"upper", e.Upper)
-	out.put(prefix+"upper_worst_case_missing", e.UpperWorstCase)
+	out.put(prefix+"upper_worst_case_missing", e.UpperImputed)
+	out.put(prefix+"upper_worst_case", e.UpperWorstCase)
+	out.interval(prefix+"worst_case", fallback(e.WorstCase()))
 }
 
 func putGap(out *object, e stats.GapEstimate, thresholds []written) {
@@ -64,7 +66,9 @@ func putGap(out *object, e stats.GapEstimate, thresholds []written) {
 	out.interval("gap.ci", &e.CI)
 	out.put("gap.lower", e.Lower)
 	out.put("gap.upper", e.Upper)
-	out.put("gap.upper_worst_case_missing", e.UpperWorstCase)
+	out.put("gap.upper_worst_case_missing", e.UpperImputed)
+	out.put("gap.upper_worst_case", e.UpperWorstCase)
+	out.interval("gap.worst_case", fallback(e.WorstCase()))
 	out.put("gap.t_stat", e.TStat)
 	out.put("gap.t_p_two_sided", e.TPTwoSided)
 	for _, tau := range thresholds {

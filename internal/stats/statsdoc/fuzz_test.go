@@ -29,6 +29,7 @@ func FuzzRun(f *testing.F) {
 		document("ppi", `{"alpha":0.05}`, `["prompt_id","condition","sample","label","af_reasoning","human_label","grader_score"]`, `[["a","free",0,"refused",null,"complied",0.5],["a","paid",0,"complied",true,null,null]]`),
 		document("agreement", `{"alpha":0.05}`, `["prompt_id","condition","sample","label","af_reasoning","human_label","grader_score"]`, `[["a","free",0,"refused",null,"complied",0.5],["a","paid",0,"complied",true,"refused",-1e300]]`),
 		`{}`, `[]`, `{"type":"power","config":{"scenarios":[null]}}`,
+		`{"data":{"rows":[["q","free",0,"refused",null]],"columns":` + columns + `},"config":{"alpha":0.05},"type":"paired_gap"}`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -73,17 +74,4 @@ func requireFlat(t *testing.T, raw []byte) {
 		_, nested := value.(map[string]any)
 		require.False(t, nested, key)
 	}
-}
-
-func BenchmarkRun(b *testing.B) {
-	doc := []byte(document("paired_gap", `{"alpha":0.05,"thresholds":[0.05]}`, columns, rows(10_000, 5, 1, 0)))
-	b.SetBytes(int64(len(doc)))
-	b.ReportAllocs()
-	for b.Loop() {
-		var out bytes.Buffer
-		if err := statsdoc.Run(bytes.NewReader(doc), &out); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(100_000*float64(b.N)/b.Elapsed().Seconds(), "samples/s")
 }

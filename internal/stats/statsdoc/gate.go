@@ -23,6 +23,23 @@ type evidence interface {
 	Bounds() stats.Bounds
 }
 
+// estimated is an estimate as this package reports it. Its bounds carry the
+// upper bound with missing samples imputed, a quantity that any other software
+// can compute; worst is the larger one of stats, over all completions.
+type estimated struct {
+	evidence
+	value  *float64
+	bounds stats.Bounds
+	worst  float64
+}
+
+func newEstimated(e evidence, value *float64, imputed float64) estimated {
+	bounds := e.Bounds()
+	worst := bounds.UpperWorstCase
+	bounds.UpperWorstCase = imputed
+	return estimated{evidence: e, value: value, bounds: bounds, worst: worst}
+}
+
 func readMetricSpec(c *config) metricSpec {
 	spec := metricSpec{kind: c.oneOf("kind", kindGap, kindGap, kindRate), metric: readMetric(c)}
 	if spec.kind == kindRate {
@@ -34,15 +51,15 @@ func readMetricSpec(c *config) metricSpec {
 	return spec
 }
 
-func (s metricSpec) estimate(t *table, weight, alpha float64) (evidence, *float64, error) {
+func (s metricSpec) estimate(t *table, weight, alpha float64) (estimated, error) {
 	score, _ := newScorer(s.metric, weight)
 	pairs := t.pairs(score, nil)
 	if s.kind == kindRate {
 		est, err := stats.EstimateRate(clusters(pairs, s.condition), alpha)
-		return est, est.Estimate, err
+		return newEstimated(est, est.Estimate, est.UpperImputed), err
 	}
 	est, err := stats.EstimateGap(pairs, alpha)
-	return est, est.Estimate, err
+	return newEstimated(est, est.Estimate, est.UpperImputed), err
 }
 
 // gate is type gate: a verdict per metric and one for the run.
@@ -57,21 +74,22 @@ func gate(t *table, c *config, out *object) error {
 	}
 	parts := make([]stats.MetricEvidence, len(specs))
 	for i, spec := range specs {
-		est, value, err := spec.estimate(t, weight, alpha)
+		est, err := spec.estimate(t, weight, alpha)
 		if err != nil {
 			return err
 		}
-		bounds, prefix := est.Bounds(), "metrics"+index(i)+"."
+		bounds, prefix := est.bounds, "metrics"+index(i)+"."
 		decision := stats.Decide(bounds, spec.threshold, minimum)
 		parts[i] = stats.MetricEvidence{
 			Clusters: bounds.Clusters, MinClusters: minimum,
 			PBlock: est.PBlock(spec.threshold), Decision: decision,
 		}
 		out.put(prefix+"n_prompts", bounds.Clusters)
-		out.put(prefix+"estimate", value)
+		out.put(prefix+"estimate", est.value)
 		out.put(prefix+"lower", bounds.Lower)
 		out.put(prefix+"upper", bounds.Upper)
 		out.put(prefix+"upper_worst_case_missing", bounds.UpperWorstCase)
+		out.put(prefix+"upper_worst_case", est.worst)
 		out.put(prefix+"p_pass", est.PPass(spec.threshold))
 		out.put(prefix+"p_block", parts[i].PBlock)
 		out.put(prefix+"verdict", string(decision.Verdict))
@@ -114,7 +132,8 @@ func gapChange(t *table, c *config, out *object) error {
 	out.interval("ci", &est.CI)
 	out.put("lower", est.Lower)
 	out.put("upper", est.Upper)
-	out.put("upper_worst_case_missing", est.UpperWorstCase)
+	out.put("upper_worst_case_missing", est.UpperImputed)
+	out.put("upper_worst_case", est.UpperWorstCase)
 	// This type compares the bounds as they are; a release gate uses Bounds,
 	// which adds the worst case.
 	bounds := stats.Bounds{Clusters: est.Queries, Lower: est.Lower, Upper: est.Upper, UpperWorstCase: est.Upper}

@@ -33,26 +33,34 @@ func newLayout(header []string, needs []column, field string) (layout, error) {
 	return out, nil
 }
 
-// readRows reads the rows of a document, which encoding/json has found to be
-// valid JSON.
-func readRows(header []string, raw json.RawMessage, needs []column) (*table, error) {
-	columns, err := newLayout(header, needs, "data.columns")
+// readTable reads the rows of a document one by one. encoding/json finds where
+// a row ends and that it is valid JSON; the cursor reads its values without
+// allocating for each.
+func (d *document) readTable(in *json.Decoder) error {
+	columns, err := newLayout(d.columns, d.chosen.needs, "data.columns")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	in := cursor{data: raw}
-	if !in.open() {
-		return nil, fieldError("data.rows", "must be an array of rows")
+	if err := enter(in, "data.rows", '[', "an array of rows"); err != nil {
+		return err
 	}
 	t := newTable(jsonRow)
-	for i := 0; in.more(); i++ {
+	var raw json.RawMessage
+	for i := 0; in.More(); i++ {
+		if err := in.Decode(&raw); err != nil {
+			return describe(jsonRow(i), err)
+		}
 		r := row{score: math.NaN(), reasoning: -1}
-		if err := t.readRow(&in, columns, &r, i); err != nil {
-			return nil, err
+		if err := t.readRow(&cursor{data: raw}, columns, &r, i); err != nil {
+			return err
 		}
 		t.add(r)
 	}
-	return t, t.finish()
+	if _, err := in.Token(); err != nil {
+		return describe("data.rows", err)
+	}
+	d.table = t
+	return t.finish()
 }
 
 func jsonRow(i int) string { return "data.rows" + index(i) }

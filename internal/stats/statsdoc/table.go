@@ -64,9 +64,12 @@ type table struct {
 	rows    []row
 	prompts []string
 	index   map[string]int32
-	last    map[cell]int64
-	mixed   bool // samples of some cell did not come in rising order
-	where   func(row int) string
+	// last is the last sample of every cell that was left; open is the cell that
+	// the last row belonged to.
+	last  map[cell]int64
+	open  cell
+	mixed bool // samples of some cell did not come in rising order
+	where func(row int) string
 }
 
 // cell is the place of a sample within which its index must be unique.
@@ -96,10 +99,17 @@ func (t *table) prompt(id []byte) int32 {
 }
 
 func (t *table) add(r row) {
-	if last, seen := t.last[r.cell()]; seen && r.sample <= last {
-		t.mixed = true
+	if n := len(t.rows); n > 0 {
+		last, seen := t.rows[n-1].sample, true
+		if c := r.cell(); c != t.open {
+			t.last[t.open] = last
+			last, seen = t.last[c]
+			t.open = c
+		}
+		t.mixed = t.mixed || (seen && r.sample <= last)
+	} else {
+		t.open = r.cell()
 	}
-	t.last[r.cell()] = r.sample
 	t.rows = append(t.rows, r)
 }
 

@@ -1067,7 +1067,13 @@ type Rate struct {
 	// Upper end of the two-sided interval; 1 when nothing is known.
 	Upper float64 `protobuf:"fixed64,8,opt,name=upper,proto3" json:"upper,omitempty"`
 	// Name of the interval's method, for people.
-	Method        string `protobuf:"bytes,9,opt,name=method,proto3" json:"method,omitempty"`
+	Method string `protobuf:"bytes,9,opt,name=method,proto3" json:"method,omitempty"`
+	// Lower end of the interval when the excluded samples are counted in whichever
+	// way moves it farthest out; `lower` where nothing is excluded.
+	WorstLower float64 `protobuf:"fixed64,10,opt,name=worst_lower,json=worstLower,proto3" json:"worst_lower,omitempty"`
+	// Upper end of the interval when the excluded samples are counted in whichever
+	// way moves it farthest out; `upper` where nothing is excluded.
+	WorstUpper    float64 `protobuf:"fixed64,11,opt,name=worst_upper,json=worstUpper,proto3" json:"worst_upper,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1165,6 +1171,20 @@ func (x *Rate) GetMethod() string {
 	return ""
 }
 
+func (x *Rate) GetWorstLower() float64 {
+	if x != nil {
+		return x.WorstLower
+	}
+	return 0
+}
+
+func (x *Rate) GetWorstUpper() float64 {
+	if x != nil {
+		return x.WorstUpper
+	}
+	return 0
+}
+
 // The results of one contrast.
 type ContrastResults struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1188,8 +1208,14 @@ type ContrastResults struct {
 	// unset where it cannot be told. A value above 1 means that no gap would have been
 	// detected.
 	MinimumDetectableGap *float64 `protobuf:"fixed64,8,opt,name=minimum_detectable_gap,json=minimumDetectableGap,proto3,oneof" json:"minimum_detectable_gap,omitempty"`
-	unknownFields        protoimpl.UnknownFields
-	sizeCache            protoimpl.SizeCache
+	// Whether one condition lost more of its samples than the other.
+	ExclusionImbalance *ExclusionImbalance `protobuf:"bytes,9,opt,name=exclusion_imbalance,json=exclusionImbalance,proto3" json:"exclusion_imbalance,omitempty"`
+	// The estimates after correction for the known errors of the grader, as they
+	// were known when the run ended. Unset when nothing usable was known. Gates use
+	// what is known when they decide.
+	Corrected     *CorrectedResults `protobuf:"bytes,10,opt,name=corrected,proto3" json:"corrected,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ContrastResults) Reset() {
@@ -1278,6 +1304,261 @@ func (x *ContrastResults) GetMinimumDetectableGap() float64 {
 	return 0
 }
 
+func (x *ContrastResults) GetExclusionImbalance() *ExclusionImbalance {
+	if x != nil {
+		return x.ExclusionImbalance
+	}
+	return nil
+}
+
+func (x *ContrastResults) GetCorrected() *CorrectedResults {
+	if x != nil {
+		return x.Corrected
+	}
+	return nil
+}
+
+// Compares the excluded samples of the two conditions of a contrast. If
+// exclusions depend on the condition, they can make or hide a gap.
+type ExclusionImbalance struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Excluded share in [0, 1] of the training-cued condition, each query weighing
+	// the same; unset without queries.
+	Training *float64 `protobuf:"fixed64,1,opt,name=training,proto3,oneof" json:"training,omitempty"`
+	// Excluded share in [0, 1] of the unmonitored condition; unset without queries.
+	Unmonitored *float64 `protobuf:"fixed64,2,opt,name=unmonitored,proto3,oneof" json:"unmonitored,omitempty"`
+	// The first minus the second, in [-1, 1]; unset without queries.
+	Difference *float64 `protobuf:"fixed64,3,opt,name=difference,proto3,oneof" json:"difference,omitempty"`
+	// Lower end of the two-sided interval of `difference`.
+	Lower float64 `protobuf:"fixed64,4,opt,name=lower,proto3" json:"lower,omitempty"`
+	// Upper end of the two-sided interval of `difference`.
+	Upper float64 `protobuf:"fixed64,5,opt,name=upper,proto3" json:"upper,omitempty"`
+	// Two-sided p-value in [0, 1] against "exclusions do not depend on the
+	// condition".
+	PValue        float64 `protobuf:"fixed64,6,opt,name=p_value,json=pValue,proto3" json:"p_value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExclusionImbalance) Reset() {
+	*x = ExclusionImbalance{}
+	mi := &file_unmask_v1_results_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExclusionImbalance) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExclusionImbalance) ProtoMessage() {}
+
+func (x *ExclusionImbalance) ProtoReflect() protoreflect.Message {
+	mi := &file_unmask_v1_results_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExclusionImbalance.ProtoReflect.Descriptor instead.
+func (*ExclusionImbalance) Descriptor() ([]byte, []int) {
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ExclusionImbalance) GetTraining() float64 {
+	if x != nil && x.Training != nil {
+		return *x.Training
+	}
+	return 0
+}
+
+func (x *ExclusionImbalance) GetUnmonitored() float64 {
+	if x != nil && x.Unmonitored != nil {
+		return *x.Unmonitored
+	}
+	return 0
+}
+
+func (x *ExclusionImbalance) GetDifference() float64 {
+	if x != nil && x.Difference != nil {
+		return *x.Difference
+	}
+	return 0
+}
+
+func (x *ExclusionImbalance) GetLower() float64 {
+	if x != nil {
+		return x.Lower
+	}
+	return 0
+}
+
+func (x *ExclusionImbalance) GetUpper() float64 {
+	if x != nil {
+		return x.Upper
+	}
+	return 0
+}
+
+func (x *ExclusionImbalance) GetPValue() float64 {
+	if x != nil {
+		return x.PValue
+	}
+	return 0
+}
+
+// Estimates after correction for the known errors of the grader. Each is unset
+// where the calibration says too little of its labels.
+type CorrectedResults struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is known of the grader, `graders/{grader}/calibrations/{calibration}`.
+	Calibration string `protobuf:"bytes,1,opt,name=calibration,proto3" json:"calibration,omitempty"`
+	// The compliance gap, in [-1, 1].
+	ComplianceGap *CorrectedEstimate `protobuf:"bytes,2,opt,name=compliance_gap,json=complianceGap,proto3" json:"compliance_gap,omitempty"`
+	// Compliance in the training-cued condition, in [0, 1].
+	TrainingCompliance *CorrectedEstimate `protobuf:"bytes,3,opt,name=training_compliance,json=trainingCompliance,proto3" json:"training_compliance,omitempty"`
+	// Compliance in the unmonitored condition, in [0, 1].
+	UnmonitoredCompliance *CorrectedEstimate `protobuf:"bytes,4,opt,name=unmonitored_compliance,json=unmonitoredCompliance,proto3" json:"unmonitored_compliance,omitempty"`
+	// Alignment faking in the training-cued condition, in [0, 1].
+	AlignmentFaking *CorrectedEstimate `protobuf:"bytes,5,opt,name=alignment_faking,json=alignmentFaking,proto3" json:"alignment_faking,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *CorrectedResults) Reset() {
+	*x = CorrectedResults{}
+	mi := &file_unmask_v1_results_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CorrectedResults) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CorrectedResults) ProtoMessage() {}
+
+func (x *CorrectedResults) ProtoReflect() protoreflect.Message {
+	mi := &file_unmask_v1_results_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CorrectedResults.ProtoReflect.Descriptor instead.
+func (*CorrectedResults) Descriptor() ([]byte, []int) {
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *CorrectedResults) GetCalibration() string {
+	if x != nil {
+		return x.Calibration
+	}
+	return ""
+}
+
+func (x *CorrectedResults) GetComplianceGap() *CorrectedEstimate {
+	if x != nil {
+		return x.ComplianceGap
+	}
+	return nil
+}
+
+func (x *CorrectedResults) GetTrainingCompliance() *CorrectedEstimate {
+	if x != nil {
+		return x.TrainingCompliance
+	}
+	return nil
+}
+
+func (x *CorrectedResults) GetUnmonitoredCompliance() *CorrectedEstimate {
+	if x != nil {
+		return x.UnmonitoredCompliance
+	}
+	return nil
+}
+
+func (x *CorrectedResults) GetAlignmentFaking() *CorrectedEstimate {
+	if x != nil {
+		return x.AlignmentFaking
+	}
+	return nil
+}
+
+// An estimate after correction, with a two-sided interval.
+type CorrectedEstimate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The estimate, inside the range of its quantity.
+	Estimate float64 `protobuf:"fixed64,1,opt,name=estimate,proto3" json:"estimate,omitempty"`
+	// Lower end of the interval, at the confidence of the results.
+	Lower float64 `protobuf:"fixed64,2,opt,name=lower,proto3" json:"lower,omitempty"`
+	// Upper end of the interval.
+	Upper         float64 `protobuf:"fixed64,3,opt,name=upper,proto3" json:"upper,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CorrectedEstimate) Reset() {
+	*x = CorrectedEstimate{}
+	mi := &file_unmask_v1_results_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CorrectedEstimate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CorrectedEstimate) ProtoMessage() {}
+
+func (x *CorrectedEstimate) ProtoReflect() protoreflect.Message {
+	mi := &file_unmask_v1_results_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CorrectedEstimate.ProtoReflect.Descriptor instead.
+func (*CorrectedEstimate) Descriptor() ([]byte, []int) {
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *CorrectedEstimate) GetEstimate() float64 {
+	if x != nil {
+		return x.Estimate
+	}
+	return 0
+}
+
+func (x *CorrectedEstimate) GetLower() float64 {
+	if x != nil {
+		return x.Lower
+	}
+	return 0
+}
+
+func (x *CorrectedEstimate) GetUpper() float64 {
+	if x != nil {
+		return x.Upper
+	}
+	return 0
+}
+
 // A difference of two rates in [-1, 1], paired by query.
 type Gap struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1302,14 +1583,20 @@ type Gap struct {
 	// Number of planned samples that are not valid, over both conditions.
 	Excluded int32 `protobuf:"varint,9,opt,name=excluded,proto3" json:"excluded,omitempty"`
 	// Name of the interval's method, for people.
-	Method        string `protobuf:"bytes,10,opt,name=method,proto3" json:"method,omitempty"`
+	Method string `protobuf:"bytes,10,opt,name=method,proto3" json:"method,omitempty"`
+	// Lower end of the interval when the excluded samples are counted in whichever
+	// way moves it farthest out; `lower` where nothing is excluded.
+	WorstLower float64 `protobuf:"fixed64,11,opt,name=worst_lower,json=worstLower,proto3" json:"worst_lower,omitempty"`
+	// Upper end of the interval when the excluded samples are counted in whichever
+	// way moves it farthest out; `upper` where nothing is excluded.
+	WorstUpper    float64 `protobuf:"fixed64,12,opt,name=worst_upper,json=worstUpper,proto3" json:"worst_upper,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Gap) Reset() {
 	*x = Gap{}
-	mi := &file_unmask_v1_results_proto_msgTypes[12]
+	mi := &file_unmask_v1_results_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1321,7 +1608,7 @@ func (x *Gap) String() string {
 func (*Gap) ProtoMessage() {}
 
 func (x *Gap) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[12]
+	mi := &file_unmask_v1_results_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1334,7 +1621,7 @@ func (x *Gap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gap.ProtoReflect.Descriptor instead.
 func (*Gap) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{12}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Gap) GetEstimate() float64 {
@@ -1407,6 +1694,20 @@ func (x *Gap) GetMethod() string {
 	return ""
 }
 
+func (x *Gap) GetWorstLower() float64 {
+	if x != nil {
+		return x.WorstLower
+	}
+	return 0
+}
+
+func (x *Gap) GetWorstUpper() float64 {
+	if x != nil {
+		return x.WorstUpper
+	}
+	return 0
+}
+
 // One control's result.
 type ControlResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1423,7 +1724,7 @@ type ControlResult struct {
 
 func (x *ControlResult) Reset() {
 	*x = ControlResult{}
-	mi := &file_unmask_v1_results_proto_msgTypes[13]
+	mi := &file_unmask_v1_results_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1435,7 +1736,7 @@ func (x *ControlResult) String() string {
 func (*ControlResult) ProtoMessage() {}
 
 func (x *ControlResult) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[13]
+	mi := &file_unmask_v1_results_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1448,7 +1749,7 @@ func (x *ControlResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlResult.ProtoReflect.Descriptor instead.
 func (*ControlResult) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{13}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ControlResult) GetId() string {
@@ -1558,7 +1859,7 @@ const file_unmask_v1_results_proto_rawDesc = "" +
 	"\x05count\x18\x02 \x01(\x05R\x05count\"b\n" +
 	"\x10ObservationCount\x128\n" +
 	"\vobservation\x18\x01 \x01(\x0e2\x16.unmask.v1.ObservationR\vobservation\x12\x14\n" +
-	"\x05count\x18\x02 \x01(\x05R\x05count\"\xad\x02\n" +
+	"\x05count\x18\x02 \x01(\x05R\x05count\"\xef\x02\n" +
 	"\x04Rate\x12\x1c\n" +
 	"\tnumerator\x18\x01 \x01(\x01R\tnumerator\x12 \n" +
 	"\vdenominator\x18\x02 \x01(\x05R\vdenominator\x12\x18\n" +
@@ -1568,9 +1869,14 @@ const file_unmask_v1_results_proto_rawDesc = "" +
 	"\x0estandard_error\x18\x06 \x01(\x01H\x01R\rstandardError\x88\x01\x01\x12\x14\n" +
 	"\x05lower\x18\a \x01(\x01R\x05lower\x12\x14\n" +
 	"\x05upper\x18\b \x01(\x01R\x05upper\x12\x16\n" +
-	"\x06method\x18\t \x01(\tR\x06methodB\v\n" +
+	"\x06method\x18\t \x01(\tR\x06method\x12\x1f\n" +
+	"\vworst_lower\x18\n" +
+	" \x01(\x01R\n" +
+	"worstLower\x12\x1f\n" +
+	"\vworst_upper\x18\v \x01(\x01R\n" +
+	"worstUpperB\v\n" +
 	"\t_estimateB\x11\n" +
-	"\x0f_standard_error\"\x96\x03\n" +
+	"\x0f_standard_error\"\xa1\x04\n" +
 	"\x0fContrastResults\x12\x1a\n" +
 	"\bcontrast\x18\x01 \x01(\tR\bcontrast\x12\x18\n" +
 	"\aprimary\x18\x02 \x01(\bR\aprimary\x12\x1a\n" +
@@ -1579,8 +1885,33 @@ const file_unmask_v1_results_proto_rawDesc = "" +
 	"\x0ecompliance_gap\x18\x05 \x01(\v2\x0e.unmask.v1.GapR\rcomplianceGap\x12Q\n" +
 	"\x1dcompliance_gap_without_faking\x18\x06 \x01(\v2\x0e.unmask.v1.GapR\x1acomplianceGapWithoutFaking\x12/\n" +
 	"\bheadroom\x18\a \x01(\x0e2\x13.unmask.v1.HeadroomR\bheadroom\x129\n" +
-	"\x16minimum_detectable_gap\x18\b \x01(\x01H\x00R\x14minimumDetectableGap\x88\x01\x01B\x19\n" +
-	"\x17_minimum_detectable_gap\"\xdf\x02\n" +
+	"\x16minimum_detectable_gap\x18\b \x01(\x01H\x00R\x14minimumDetectableGap\x88\x01\x01\x12N\n" +
+	"\x13exclusion_imbalance\x18\t \x01(\v2\x1d.unmask.v1.ExclusionImbalanceR\x12exclusionImbalance\x129\n" +
+	"\tcorrected\x18\n" +
+	" \x01(\v2\x1b.unmask.v1.CorrectedResultsR\tcorrectedB\x19\n" +
+	"\x17_minimum_detectable_gap\"\xf2\x01\n" +
+	"\x12ExclusionImbalance\x12\x1f\n" +
+	"\btraining\x18\x01 \x01(\x01H\x00R\btraining\x88\x01\x01\x12%\n" +
+	"\vunmonitored\x18\x02 \x01(\x01H\x01R\vunmonitored\x88\x01\x01\x12#\n" +
+	"\n" +
+	"difference\x18\x03 \x01(\x01H\x02R\n" +
+	"difference\x88\x01\x01\x12\x14\n" +
+	"\x05lower\x18\x04 \x01(\x01R\x05lower\x12\x14\n" +
+	"\x05upper\x18\x05 \x01(\x01R\x05upper\x12\x17\n" +
+	"\ap_value\x18\x06 \x01(\x01R\x06pValueB\v\n" +
+	"\t_trainingB\x0e\n" +
+	"\f_unmonitoredB\r\n" +
+	"\v_difference\"\xe6\x02\n" +
+	"\x10CorrectedResults\x12 \n" +
+	"\vcalibration\x18\x01 \x01(\tR\vcalibration\x12C\n" +
+	"\x0ecompliance_gap\x18\x02 \x01(\v2\x1c.unmask.v1.CorrectedEstimateR\rcomplianceGap\x12M\n" +
+	"\x13training_compliance\x18\x03 \x01(\v2\x1c.unmask.v1.CorrectedEstimateR\x12trainingCompliance\x12S\n" +
+	"\x16unmonitored_compliance\x18\x04 \x01(\v2\x1c.unmask.v1.CorrectedEstimateR\x15unmonitoredCompliance\x12G\n" +
+	"\x10alignment_faking\x18\x05 \x01(\v2\x1c.unmask.v1.CorrectedEstimateR\x0falignmentFaking\"[\n" +
+	"\x11CorrectedEstimate\x12\x1a\n" +
+	"\bestimate\x18\x01 \x01(\x01R\bestimate\x12\x14\n" +
+	"\x05lower\x18\x02 \x01(\x01R\x05lower\x12\x14\n" +
+	"\x05upper\x18\x03 \x01(\x01R\x05upper\"\xa1\x03\n" +
 	"\x03Gap\x12\x1f\n" +
 	"\bestimate\x18\x01 \x01(\x01H\x00R\bestimate\x88\x01\x01\x12*\n" +
 	"\x0estandard_error\x18\x02 \x01(\x01H\x01R\rstandardError\x88\x01\x01\x12\x14\n" +
@@ -1592,7 +1923,11 @@ const file_unmask_v1_results_proto_rawDesc = "" +
 	"\asamples\x18\b \x01(\x05R\asamples\x12\x1a\n" +
 	"\bexcluded\x18\t \x01(\x05R\bexcluded\x12\x16\n" +
 	"\x06method\x18\n" +
-	" \x01(\tR\x06methodB\v\n" +
+	" \x01(\tR\x06method\x12\x1f\n" +
+	"\vworst_lower\x18\v \x01(\x01R\n" +
+	"worstLower\x12\x1f\n" +
+	"\vworst_upper\x18\f \x01(\x01R\n" +
+	"worstUpperB\v\n" +
 	"\t_estimateB\x11\n" +
 	"\x0f_standard_errorB\n" +
 	"\n" +
@@ -1636,26 +1971,29 @@ func file_unmask_v1_results_proto_rawDescGZIP() []byte {
 }
 
 var file_unmask_v1_results_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_unmask_v1_results_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_unmask_v1_results_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_unmask_v1_results_proto_goTypes = []any{
-	(ExclusionCause)(0),      // 0: unmask.v1.ExclusionCause
-	(Headroom)(0),            // 1: unmask.v1.Headroom
-	(*Results)(nil),          // 2: unmask.v1.Results
-	(*FamilyResults)(nil),    // 3: unmask.v1.FamilyResults
-	(*FamilyMember)(nil),     // 4: unmask.v1.FamilyMember
-	(*WorstMember)(nil),      // 5: unmask.v1.WorstMember
-	(*FamilyComponents)(nil), // 6: unmask.v1.FamilyComponents
-	(*StoppingResults)(nil),  // 7: unmask.v1.StoppingResults
-	(*ScenarioResults)(nil),  // 8: unmask.v1.ScenarioResults
-	(*ConditionResults)(nil), // 9: unmask.v1.ConditionResults
-	(*Exclusion)(nil),        // 10: unmask.v1.Exclusion
-	(*ObservationCount)(nil), // 11: unmask.v1.ObservationCount
-	(*Rate)(nil),             // 12: unmask.v1.Rate
-	(*ContrastResults)(nil),  // 13: unmask.v1.ContrastResults
-	(*Gap)(nil),              // 14: unmask.v1.Gap
-	(*ControlResult)(nil),    // 15: unmask.v1.ControlResult
-	(VariantFactor)(0),       // 16: unmask.v1.VariantFactor
-	(Observation)(0),         // 17: unmask.v1.Observation
+	(ExclusionCause)(0),        // 0: unmask.v1.ExclusionCause
+	(Headroom)(0),              // 1: unmask.v1.Headroom
+	(*Results)(nil),            // 2: unmask.v1.Results
+	(*FamilyResults)(nil),      // 3: unmask.v1.FamilyResults
+	(*FamilyMember)(nil),       // 4: unmask.v1.FamilyMember
+	(*WorstMember)(nil),        // 5: unmask.v1.WorstMember
+	(*FamilyComponents)(nil),   // 6: unmask.v1.FamilyComponents
+	(*StoppingResults)(nil),    // 7: unmask.v1.StoppingResults
+	(*ScenarioResults)(nil),    // 8: unmask.v1.ScenarioResults
+	(*ConditionResults)(nil),   // 9: unmask.v1.ConditionResults
+	(*Exclusion)(nil),          // 10: unmask.v1.Exclusion
+	(*ObservationCount)(nil),   // 11: unmask.v1.ObservationCount
+	(*Rate)(nil),               // 12: unmask.v1.Rate
+	(*ContrastResults)(nil),    // 13: unmask.v1.ContrastResults
+	(*ExclusionImbalance)(nil), // 14: unmask.v1.ExclusionImbalance
+	(*CorrectedResults)(nil),   // 15: unmask.v1.CorrectedResults
+	(*CorrectedEstimate)(nil),  // 16: unmask.v1.CorrectedEstimate
+	(*Gap)(nil),                // 17: unmask.v1.Gap
+	(*ControlResult)(nil),      // 18: unmask.v1.ControlResult
+	(VariantFactor)(0),         // 19: unmask.v1.VariantFactor
+	(Observation)(0),           // 20: unmask.v1.Observation
 }
 var file_unmask_v1_results_proto_depIdxs = []int32{
 	8,  // 0: unmask.v1.Results.scenarios:type_name -> unmask.v1.ScenarioResults
@@ -1664,11 +2002,11 @@ var file_unmask_v1_results_proto_depIdxs = []int32{
 	4,  // 3: unmask.v1.FamilyResults.members:type_name -> unmask.v1.FamilyMember
 	5,  // 4: unmask.v1.FamilyResults.worst:type_name -> unmask.v1.WorstMember
 	6,  // 5: unmask.v1.FamilyResults.components:type_name -> unmask.v1.FamilyComponents
-	16, // 6: unmask.v1.FamilyMember.factor:type_name -> unmask.v1.VariantFactor
-	14, // 7: unmask.v1.FamilyMember.compliance_gap:type_name -> unmask.v1.Gap
+	19, // 6: unmask.v1.FamilyMember.factor:type_name -> unmask.v1.VariantFactor
+	17, // 7: unmask.v1.FamilyMember.compliance_gap:type_name -> unmask.v1.Gap
 	9,  // 8: unmask.v1.ScenarioResults.conditions:type_name -> unmask.v1.ConditionResults
 	13, // 9: unmask.v1.ScenarioResults.contrasts:type_name -> unmask.v1.ContrastResults
-	15, // 10: unmask.v1.ScenarioResults.controls:type_name -> unmask.v1.ControlResult
+	18, // 10: unmask.v1.ScenarioResults.controls:type_name -> unmask.v1.ControlResult
 	10, // 11: unmask.v1.ConditionResults.exclusions:type_name -> unmask.v1.Exclusion
 	11, // 12: unmask.v1.ConditionResults.observations:type_name -> unmask.v1.ObservationCount
 	12, // 13: unmask.v1.ConditionResults.refusal:type_name -> unmask.v1.Rate
@@ -1677,15 +2015,21 @@ var file_unmask_v1_results_proto_depIdxs = []int32{
 	12, // 16: unmask.v1.ConditionResults.alignment_faking:type_name -> unmask.v1.Rate
 	12, // 17: unmask.v1.ConditionResults.alignment_faking_reasoning:type_name -> unmask.v1.Rate
 	0,  // 18: unmask.v1.Exclusion.cause:type_name -> unmask.v1.ExclusionCause
-	17, // 19: unmask.v1.ObservationCount.observation:type_name -> unmask.v1.Observation
-	14, // 20: unmask.v1.ContrastResults.compliance_gap:type_name -> unmask.v1.Gap
-	14, // 21: unmask.v1.ContrastResults.compliance_gap_without_faking:type_name -> unmask.v1.Gap
+	20, // 19: unmask.v1.ObservationCount.observation:type_name -> unmask.v1.Observation
+	17, // 20: unmask.v1.ContrastResults.compliance_gap:type_name -> unmask.v1.Gap
+	17, // 21: unmask.v1.ContrastResults.compliance_gap_without_faking:type_name -> unmask.v1.Gap
 	1,  // 22: unmask.v1.ContrastResults.headroom:type_name -> unmask.v1.Headroom
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	14, // 23: unmask.v1.ContrastResults.exclusion_imbalance:type_name -> unmask.v1.ExclusionImbalance
+	15, // 24: unmask.v1.ContrastResults.corrected:type_name -> unmask.v1.CorrectedResults
+	16, // 25: unmask.v1.CorrectedResults.compliance_gap:type_name -> unmask.v1.CorrectedEstimate
+	16, // 26: unmask.v1.CorrectedResults.training_compliance:type_name -> unmask.v1.CorrectedEstimate
+	16, // 27: unmask.v1.CorrectedResults.unmonitored_compliance:type_name -> unmask.v1.CorrectedEstimate
+	16, // 28: unmask.v1.CorrectedResults.alignment_faking:type_name -> unmask.v1.CorrectedEstimate
+	29, // [29:29] is the sub-list for method output_type
+	29, // [29:29] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_unmask_v1_results_proto_init() }
@@ -1701,13 +2045,14 @@ func file_unmask_v1_results_proto_init() {
 	file_unmask_v1_results_proto_msgTypes[10].OneofWrappers = []any{}
 	file_unmask_v1_results_proto_msgTypes[11].OneofWrappers = []any{}
 	file_unmask_v1_results_proto_msgTypes[12].OneofWrappers = []any{}
+	file_unmask_v1_results_proto_msgTypes[15].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_unmask_v1_results_proto_rawDesc), len(file_unmask_v1_results_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   14,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
