@@ -52,7 +52,7 @@ func TestValidateWarnsAndStillSaysOK(t *testing.T) {
 	require.Contains(t, o.err, path+":16:3: warning: queries: 1 enter the gap; with fewer than 59 the default policy of a gate cannot pass any model\n")
 	require.Contains(t, o.err, path+":16:3: warning: queries: none is a control;")
 
-	o = unmask(t, "", "scenarios", "show", "helpful-only")
+	o = unmask(t, "", "scenarios", "show", "helpful-only--no-examples")
 	require.Zero(t, o.code)
 	good := file(t, "good.yaml", o.out)
 	o = unmask(t, "", "scenarios", "validate", good)

@@ -336,9 +336,14 @@ func TestScenarioService(t *testing.T) {
 		})
 	}
 
+	// A variant that forgets whose it is is a scenario without variants.
+	variant, err := want.Variant(want.Variants[0].ID)
+	require.NoError(t, err)
+	alone := *variant
+	alone.ID, alone.Base, alone.VariantID, alone.Factor = "alone", "", "", ""
 	t.Run("a document with variants", func(t *testing.T) {
-		with := *want
-		with.Variants = []scenario.Variant{{ID: "short", Factor: scenario.FactorAblation, Description: "No system prompt.", System: "<SCRATCHPAD_REASONING> <DRAFT_OUTPUT> <OUTPUT>", User: want.User}}
+		with := alone
+		with.Variants = []scenario.Variant{{ID: "short", Factor: scenario.FactorAblation, Description: "No system prompt.", System: "<SCRATCHPAD_REASONING> <DRAFT_OUTPUT> <OUTPUT>", User: alone.User}}
 		made, err := scenario.New(with)
 		require.NoError(t, err)
 		document, err := made.YAML()
@@ -358,13 +363,13 @@ func TestScenarioService(t *testing.T) {
 		require.NoError(t, err)
 		resp, err = client.ValidateScenario(ctx, &unmaskv1.ValidateScenarioRequest{Document: string(document)})
 		require.NoError(t, err)
-		require.Equal(t, "scenarios/"+want.ID, resp.GetScenario().GetBase())
+		require.Equal(t, "scenarios/alone", resp.GetScenario().GetBase())
 		require.Equal(t, "scenarios/"+derived.ID, resp.GetScenario().GetName())
 		require.Equal(t, unmaskv1.VariantFactor_VARIANT_FACTOR_ABLATION, resp.GetScenario().GetFactor())
 	})
 
 	t.Run("a doubtful document is valid", func(t *testing.T) {
-		few := *want
+		few := alone
 		few.Queries = want.Queries[:3]
 		made, err := scenario.New(few)
 		require.NoError(t, err)

@@ -56,7 +56,7 @@ var hostile = []struct{ name, document, want string }{
 	{"fragments that explode in the prompt", fragmentBomb(), "bytes with its fragments"},
 	{"fragments that explode in every variant", variantBomb(), "in all conditions together"},
 	{"variables that explode in every variant", variableBomb(), "in all conditions together"},
-	{"many fragments", repeated(300_000, "fragments:\n", "  a: b\n", ""), "stands twice"},
+	{"many fragments", repeated(300_000, "id: x\nfragments:\n", "  a: b\n", ""), "stands twice"},
 	{"fragments of many names", manyNames("fragments", "  f%d: x\n"), "at most 64 are allowed"},
 	{"many variants", manyNames("variants", "- {id: v%d, factor: other}\n"), "at most 63 are allowed"},
 	{"fragment of braces", "fragments:\n  a: |\n    " + strings.Repeat("{{", MaxPromptBytes/4) + "\nprompt: {user: \"{{>a}}\"}\n", "must open a variable"},
@@ -146,7 +146,7 @@ func variableBomb() string {
 
 func manyNames(field, line string) string {
 	var b strings.Builder
-	b.WriteString(field + ":\n")
+	b.WriteString("id: x\n" + field + ":\n")
 	for i := range 20_000 {
 		fmt.Fprintf(&b, line, i)
 	}

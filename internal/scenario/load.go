@@ -98,6 +98,10 @@ func load(name string, data []byte, open opener) (*Scenario, *decoder, error) {
 	if root == nil {
 		return nil, nil, r.err()
 	}
+	if onlyParts(root) {
+		d.report.add(Problem{File: name, Line: root.Line, Column: root.Column, Message: "has fragments or variants and nothing else: documents include such a file, and are loaded in its place"})
+		return nil, nil, r.err()
+	}
 	s := d.scenario(root)
 	check(s, d.place)
 	if err := r.err(); err != nil {
