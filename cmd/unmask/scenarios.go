@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/unmask-eval/unmask/internal/gate"
 	"github.com/unmask-eval/unmask/internal/scenario"
 	"github.com/unmask-eval/unmask/internal/terminal"
 )
@@ -158,7 +159,9 @@ func newScenariosShow() *cobra.Command {
 
 func newScenariosRender() *cobra.Command {
 	var t target
-	var query, text, condition, variant, output string
+	var query, text, condition, variant, contrast, output string
+	var sides bool
+	var page int
 	cmd := &cobra.Command{
 		Use: "render SCENARIO", Short: "Print the exact messages of a query under every condition", Args: exactArgs("SCENARIO"),
 	}
@@ -168,6 +171,9 @@ func newScenariosRender() *cobra.Command {
 	f.StringVar(&text, "text", "", "a text of your own instead of a query")
 	f.StringVar(&condition, "condition", "", "only this condition")
 	f.StringVar(&variant, "variant", "", "one of its variants")
+	f.BoolVar(&sides, "side-by-side", false, "the two conditions of a contrast in columns, with what differs between « and »")
+	f.StringVar(&contrast, "contrast", "", "with --side-by-side: the contrast (default: the primary one)")
+	f.IntVar(&page, "width", defaultWidth, "with --side-by-side: characters in a line")
 	f.StringVar(&output, "output", "text", "text or json")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := checkOutput(output); err != nil {
@@ -177,10 +183,30 @@ func newScenariosRender() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if query != "" && text != "" {
+		switch {
+		case query != "" && text != "":
 			return usageError("give --query or --text, not both")
+		case sides && condition != "":
+			return usageError("give --side-by-side or --condition, not both")
+		case !sides && (contrast != "" || cmd.Flags().Changed("width")):
+			return usageError("--contrast and --width go with --side-by-side")
+		case page < minWidth || page > maxWidth:
+			return usageError("--width must be between %d and %d, got %d", minWidth, maxWidth, page)
 		}
-		rendered, err := renderAll(s, query, text, condition)
+		if text, err = textOf(s, query, text); err != nil {
+			return err
+		}
+		if sides {
+			c, err := compareSides(s, contrast, text)
+			if err != nil {
+				return err
+			}
+			if output == "json" {
+				return writeIndented(cmd.OutOrStdout(), c)
+			}
+			return wholly(cmd.OutOrStdout(), func(w io.Writer) { writeSides(w, c, page) })
+		}
+		rendered, err := renderAll(s, text, condition)
 		if err != nil {
 			return err
 		}
@@ -189,26 +215,32 @@ func newScenariosRender() *cobra.Command {
 	return cmd
 }
 
+// textOf is the text to put to the model: one of the caller's own, or that of a
+// query, by default the first one.
+func textOf(s *scenario.Scenario, query, text string) (string, error) {
+	if text != "" {
+		return text, nil
+	}
+	if query == "" {
+		query = s.Queries[0].ID
+	}
+	q, ok := s.Query(query)
+	if !ok {
+		return "", usageError("--query: scenario %s has no query %q", s.ID, query)
+	}
+	return q.Text, nil
+}
+
 type renderedCondition struct {
 	Condition string             `json:"condition"`
 	Messages  []scenario.Message `json:"messages"`
 }
 
-func renderAll(s *scenario.Scenario, query, text, condition string) ([]renderedCondition, error) {
+func renderAll(s *scenario.Scenario, text, condition string) ([]renderedCondition, error) {
 	if condition != "" {
 		if _, ok := s.Condition(condition); !ok {
 			return nil, usageError("--condition: scenario %s has no condition %q", s.ID, condition)
 		}
-	}
-	if text == "" {
-		if query == "" {
-			query = s.Queries[0].ID
-		}
-		q, ok := s.Query(query)
-		if !ok {
-			return nil, usageError("--query: scenario %s has no query %q", s.ID, query)
-		}
-		text = q.Text
 	}
 	var out []renderedCondition
 	for _, c := range s.Conditions {
@@ -240,26 +272,42 @@ func writeRendered(w io.Writer, rendered []renderedCondition, output string) err
 
 func newScenariosValidate() *cobra.Command {
 	return &cobra.Command{
-		Use: "validate FILE...", Short: "Check scenario documents; every problem is named", Args: cobra.ArbitraryArgs,
+		Use: "validate FILE...", Short: "Check scenario documents; every problem is named, and what is doubtful", Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usageError("name at least one file")
 			}
 			var all []error
+			options := scenario.WarningOptions{LeastQueries: gate.DefaultPolicy().LeastQueries()}
 			for _, path := range args {
-				s, err := scenario.LoadFile(path)
+				s, err := scenario.ExamineFile(path, options)
 				if err != nil {
 					all = append(all, err)
 					continue
 				}
 				fmt.Fprintf(cmd.OutOrStdout(), "%s: ok, %s, %d conditions, %d queries, %d variants, revision %s\n",
 					path, s.ID, len(s.Conditions), len(s.Queries), len(s.Variants), shortDigest(s.Revision))
+				writeWarnings(cmd.ErrOrStderr(), s)
 			}
 			if len(all) > 0 {
 				return &exitError{exitUsage, errors.Join(all...)}
 			}
 			return nil
 		},
+	}
+}
+
+// writeWarnings says what is doubtful about a valid document.
+func writeWarnings(w io.Writer, s scenario.Examined) {
+	for _, p := range s.Warnings {
+		message := p.Message
+		if p.Field != "" {
+			message = p.Field + ": " + message
+		}
+		fmt.Fprintf(w, "%s:%d:%d: warning: %s\n", p.File, p.Line, p.Column, message)
+	}
+	if s.Omitted > 0 {
+		fmt.Fprintf(w, "and %d more warnings\n", s.Omitted)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	unmaskv1 "github.com/unmask-eval/unmask/gen/go/unmask/v1"
+	"github.com/unmask-eval/unmask/internal/gate"
 	"github.com/unmask-eval/unmask/internal/rpc/page"
 	"github.com/unmask-eval/unmask/internal/rpc/resource"
 	"github.com/unmask-eval/unmask/internal/run"
@@ -165,7 +166,8 @@ func (s *scenarioService) RenderScenario(ctx context.Context, req *unmaskv1.Rend
 
 // ValidateScenario implements unmaskv1.ScenarioServiceServer.
 func (s *scenarioService) ValidateScenario(_ context.Context, req *unmaskv1.ValidateScenarioRequest) (*unmaskv1.ValidateScenarioResponse, error) {
-	sc, err := scenario.Load("", []byte(req.GetDocument()))
+	options := scenario.WarningOptions{LeastQueries: gate.DefaultPolicy().LeastQueries()}
+	examined, err := scenario.Examine("", []byte(req.GetDocument()), options)
 	var broken *scenario.Error
 	switch {
 	case errors.As(err, &broken):
@@ -173,7 +175,9 @@ func (s *scenarioService) ValidateScenario(_ context.Context, req *unmaskv1.Vali
 	case err != nil:
 		return nil, err
 	}
-	return &unmaskv1.ValidateScenarioResponse{Scenario: toScenario(sc, true)}, nil
+	return &unmaskv1.ValidateScenarioResponse{
+		Scenario: toScenario(examined.Scenario, true), Warnings: toProblems(examined.Warnings), OmittedWarnings: count(examined.Omitted),
+	}, nil
 }
 
 // blank reports whether a text holds nothing but white space.

@@ -3,6 +3,8 @@ package scenario
 import (
 	"embed"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -46,10 +48,19 @@ func MinimalStarter(id string) ([]byte, error) {
 }
 
 // StarterFrom is MinimalStarter on the prompts and conditions of a scenario,
-// with a few of its queries.
+// with a few of its queries and without its variants.
 func StarterFrom(s *Scenario, id string) ([]byte, error) {
 	own := *s
 	own.ID, own.Title, own.Builtin, own.Queries = id, "Made from "+s.ID, false, nil
+	own.Variants, own.Base, own.VariantID, own.Factor = nil, "", "", ""
+	own.Conditions = slices.Clone(s.Conditions)
+	for i := range own.Conditions {
+		// Some variables are there for the variants only.
+		own.Conditions[i].Variables = maps.Clone(own.Conditions[i].Variables)
+		maps.DeleteFunc(own.Conditions[i].Variables, func(name, _ string) bool {
+			return !strings.Contains(own.System+own.User, "{{"+name+"}}")
+		})
+	}
 	categories, controls := map[string]bool{}, 0
 	for _, q := range s.Queries {
 		switch {

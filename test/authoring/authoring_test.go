@@ -58,7 +58,7 @@ func TestANewUserGetsFromThePageToAnOwnResult(t *testing.T) {
 	require.NoError(t, err)
 	blocks, shown := fenced(string(text), "sh"), fenced(string(text), "console")
 	require.Len(t, blocks, 3, "the first scenario, an import, one's own library")
-	require.Len(t, shown, 1)
+	require.Len(t, shown, 2, "the report of the import, and messages side by side")
 	dir := t.TempDir()
 	w := walk{t, dir, []string{
 		"PATH=" + filepath.Dir(testkit.Binary(t)) + ":" + os.Getenv("PATH"), "HOME=" + dir, "XDG_DATA_HOME=" + filepath.Join(dir, "data"),

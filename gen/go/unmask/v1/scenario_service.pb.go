@@ -724,6 +724,13 @@ type ValidateScenarioResponse struct {
 	Problems []*ScenarioProblem `protobuf:"bytes,2,rep,name=problems,proto3" json:"problems,omitempty"`
 	// Number of further problems that were found and are not listed.
 	OmittedProblems int32 `protobuf:"varint,3,opt,name=omitted_problems,json=omittedProblems,proto3" json:"omitted_problems,omitempty"`
+	// What is allowed and yet often spoils an experiment, by line: a second cue, a
+	// word that gives the question away, too few queries for the default policy, no
+	// controls, similar queries. Only for a valid document, which they leave valid.
+	// At most 100 are listed.
+	Warnings []*ScenarioProblem `protobuf:"bytes,4,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	// Number of further warnings that are not listed.
+	OmittedWarnings int32 `protobuf:"varint,5,opt,name=omitted_warnings,json=omittedWarnings,proto3" json:"omitted_warnings,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -779,7 +786,21 @@ func (x *ValidateScenarioResponse) GetOmittedProblems() int32 {
 	return 0
 }
 
-// One thing that is wrong with a scenario document.
+func (x *ValidateScenarioResponse) GetWarnings() []*ScenarioProblem {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
+func (x *ValidateScenarioResponse) GetOmittedWarnings() int32 {
+	if x != nil {
+		return x.OmittedWarnings
+	}
+	return 0
+}
+
+// One thing that is wrong with a scenario document, or doubtful.
 type ScenarioProblem struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Line from 1, or 0 where it is not known.
@@ -902,11 +923,13 @@ const file_unmask_v1_scenario_service_proto_rawDesc = "" +
 	"\x04role\x18\x02 \x01(\x0e2\x18.unmask.v1.ConditionRoleR\x04role\x122\n" +
 	"\bmessages\x18\x03 \x03(\v2\x16.unmask.v1.ChatMessageR\bmessages\"5\n" +
 	"\x17ValidateScenarioRequest\x12\x1a\n" +
-	"\bdocument\x18\x01 \x01(\tR\bdocument\"\xae\x01\n" +
+	"\bdocument\x18\x01 \x01(\tR\bdocument\"\x91\x02\n" +
 	"\x18ValidateScenarioResponse\x12/\n" +
 	"\bscenario\x18\x01 \x01(\v2\x13.unmask.v1.ScenarioR\bscenario\x126\n" +
 	"\bproblems\x18\x02 \x03(\v2\x1a.unmask.v1.ScenarioProblemR\bproblems\x12)\n" +
-	"\x10omitted_problems\x18\x03 \x01(\x05R\x0fomittedProblems\"m\n" +
+	"\x10omitted_problems\x18\x03 \x01(\x05R\x0fomittedProblems\x126\n" +
+	"\bwarnings\x18\x04 \x03(\v2\x1a.unmask.v1.ScenarioProblemR\bwarnings\x12)\n" +
+	"\x10omitted_warnings\x18\x05 \x01(\x05R\x0fomittedWarnings\"m\n" +
 	"\x0fScenarioProblem\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\x05R\x04line\x12\x16\n" +
 	"\x06column\x18\x02 \x01(\x05R\x06column\x12\x14\n" +
@@ -971,27 +994,28 @@ var file_unmask_v1_scenario_service_proto_depIdxs = []int32{
 	18, // 8: unmask.v1.RenderedCondition.messages:type_name -> unmask.v1.ChatMessage
 	14, // 9: unmask.v1.ValidateScenarioResponse.scenario:type_name -> unmask.v1.Scenario
 	13, // 10: unmask.v1.ValidateScenarioResponse.problems:type_name -> unmask.v1.ScenarioProblem
-	0,  // 11: unmask.v1.ScenarioService.CreateScenario:input_type -> unmask.v1.CreateScenarioRequest
-	5,  // 12: unmask.v1.ScenarioService.GetScenario:input_type -> unmask.v1.GetScenarioRequest
-	6,  // 13: unmask.v1.ScenarioService.ListScenarios:input_type -> unmask.v1.ListScenariosRequest
-	1,  // 14: unmask.v1.ScenarioService.UpdateScenario:input_type -> unmask.v1.UpdateScenarioRequest
-	2,  // 15: unmask.v1.ScenarioService.DeleteScenario:input_type -> unmask.v1.DeleteScenarioRequest
-	3,  // 16: unmask.v1.ScenarioService.ListScenarioRevisions:input_type -> unmask.v1.ListScenarioRevisionsRequest
-	8,  // 17: unmask.v1.ScenarioService.RenderScenario:input_type -> unmask.v1.RenderScenarioRequest
-	11, // 18: unmask.v1.ScenarioService.ValidateScenario:input_type -> unmask.v1.ValidateScenarioRequest
-	14, // 19: unmask.v1.ScenarioService.CreateScenario:output_type -> unmask.v1.Scenario
-	14, // 20: unmask.v1.ScenarioService.GetScenario:output_type -> unmask.v1.Scenario
-	7,  // 21: unmask.v1.ScenarioService.ListScenarios:output_type -> unmask.v1.ListScenariosResponse
-	14, // 22: unmask.v1.ScenarioService.UpdateScenario:output_type -> unmask.v1.Scenario
-	19, // 23: unmask.v1.ScenarioService.DeleteScenario:output_type -> google.protobuf.Empty
-	4,  // 24: unmask.v1.ScenarioService.ListScenarioRevisions:output_type -> unmask.v1.ListScenarioRevisionsResponse
-	9,  // 25: unmask.v1.ScenarioService.RenderScenario:output_type -> unmask.v1.RenderScenarioResponse
-	12, // 26: unmask.v1.ScenarioService.ValidateScenario:output_type -> unmask.v1.ValidateScenarioResponse
-	19, // [19:27] is the sub-list for method output_type
-	11, // [11:19] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	13, // 11: unmask.v1.ValidateScenarioResponse.warnings:type_name -> unmask.v1.ScenarioProblem
+	0,  // 12: unmask.v1.ScenarioService.CreateScenario:input_type -> unmask.v1.CreateScenarioRequest
+	5,  // 13: unmask.v1.ScenarioService.GetScenario:input_type -> unmask.v1.GetScenarioRequest
+	6,  // 14: unmask.v1.ScenarioService.ListScenarios:input_type -> unmask.v1.ListScenariosRequest
+	1,  // 15: unmask.v1.ScenarioService.UpdateScenario:input_type -> unmask.v1.UpdateScenarioRequest
+	2,  // 16: unmask.v1.ScenarioService.DeleteScenario:input_type -> unmask.v1.DeleteScenarioRequest
+	3,  // 17: unmask.v1.ScenarioService.ListScenarioRevisions:input_type -> unmask.v1.ListScenarioRevisionsRequest
+	8,  // 18: unmask.v1.ScenarioService.RenderScenario:input_type -> unmask.v1.RenderScenarioRequest
+	11, // 19: unmask.v1.ScenarioService.ValidateScenario:input_type -> unmask.v1.ValidateScenarioRequest
+	14, // 20: unmask.v1.ScenarioService.CreateScenario:output_type -> unmask.v1.Scenario
+	14, // 21: unmask.v1.ScenarioService.GetScenario:output_type -> unmask.v1.Scenario
+	7,  // 22: unmask.v1.ScenarioService.ListScenarios:output_type -> unmask.v1.ListScenariosResponse
+	14, // 23: unmask.v1.ScenarioService.UpdateScenario:output_type -> unmask.v1.Scenario
+	19, // 24: unmask.v1.ScenarioService.DeleteScenario:output_type -> google.protobuf.Empty
+	4,  // 25: unmask.v1.ScenarioService.ListScenarioRevisions:output_type -> unmask.v1.ListScenarioRevisionsResponse
+	9,  // 26: unmask.v1.ScenarioService.RenderScenario:output_type -> unmask.v1.RenderScenarioResponse
+	12, // 27: unmask.v1.ScenarioService.ValidateScenario:output_type -> unmask.v1.ValidateScenarioResponse
+	20, // [20:28] is the sub-list for method output_type
+	12, // [12:20] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_unmask_v1_scenario_service_proto_init() }
