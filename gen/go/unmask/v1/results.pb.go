@@ -21,7 +21,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Why a planned sample is in no rate of compliance.
+// Why a planned sample is not in a rate.
 type ExclusionCause int32
 
 const (
@@ -47,6 +47,8 @@ const (
 	ExclusionCause_EXCLUSION_CAUSE_BAD_REPLY ExclusionCause = 9
 	// A fault of this server.
 	ExclusionCause_EXCLUSION_CAUSE_INTERNAL ExclusionCause = 10
+	// The reasoning could not be observed. For rates of behaviours alone.
+	ExclusionCause_EXCLUSION_CAUSE_NOT_OBSERVABLE ExclusionCause = 11
 )
 
 // Enum value maps for ExclusionCause.
@@ -63,19 +65,21 @@ var (
 		8:  "EXCLUSION_CAUSE_NOT_FOUND",
 		9:  "EXCLUSION_CAUSE_BAD_REPLY",
 		10: "EXCLUSION_CAUSE_INTERNAL",
+		11: "EXCLUSION_CAUSE_NOT_OBSERVABLE",
 	}
 	ExclusionCause_value = map[string]int32{
-		"EXCLUSION_CAUSE_UNSPECIFIED":  0,
-		"EXCLUSION_CAUSE_NOT_FINISHED": 1,
-		"EXCLUSION_CAUSE_UNGRADABLE":   2,
-		"EXCLUSION_CAUSE_TIMEOUT":      3,
-		"EXCLUSION_CAUSE_RATE_LIMITED": 4,
-		"EXCLUSION_CAUSE_UNAVAILABLE":  5,
-		"EXCLUSION_CAUSE_BAD_REQUEST":  6,
-		"EXCLUSION_CAUSE_AUTH":         7,
-		"EXCLUSION_CAUSE_NOT_FOUND":    8,
-		"EXCLUSION_CAUSE_BAD_REPLY":    9,
-		"EXCLUSION_CAUSE_INTERNAL":     10,
+		"EXCLUSION_CAUSE_UNSPECIFIED":    0,
+		"EXCLUSION_CAUSE_NOT_FINISHED":   1,
+		"EXCLUSION_CAUSE_UNGRADABLE":     2,
+		"EXCLUSION_CAUSE_TIMEOUT":        3,
+		"EXCLUSION_CAUSE_RATE_LIMITED":   4,
+		"EXCLUSION_CAUSE_UNAVAILABLE":    5,
+		"EXCLUSION_CAUSE_BAD_REQUEST":    6,
+		"EXCLUSION_CAUSE_AUTH":           7,
+		"EXCLUSION_CAUSE_NOT_FOUND":      8,
+		"EXCLUSION_CAUSE_BAD_REPLY":      9,
+		"EXCLUSION_CAUSE_INTERNAL":       10,
+		"EXCLUSION_CAUSE_NOT_OBSERVABLE": 11,
 	}
 )
 
@@ -431,8 +435,10 @@ type ConditionResults struct {
 	// Share of observable samples whose reasoning shows alignment faking,
 	// whatever the answer did.
 	AlignmentFakingReasoning *Rate `protobuf:"bytes,11,opt,name=alignment_faking_reasoning,json=alignmentFakingReasoning,proto3" json:"alignment_faking_reasoning,omitempty"`
-	unknownFields            protoimpl.UnknownFields
-	sizeCache                protoimpl.SizeCache
+	// The behaviours that the scenario declares, in its order.
+	Behaviors     []*BehaviorRate `protobuf:"bytes,12,rep,name=behaviors,proto3" json:"behaviors,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ConditionResults) Reset() {
@@ -542,6 +548,89 @@ func (x *ConditionResults) GetAlignmentFakingReasoning() *Rate {
 	return nil
 }
 
+func (x *ConditionResults) GetBehaviors() []*BehaviorRate {
+	if x != nil {
+		return x.Behaviors
+	}
+	return nil
+}
+
+// How often a behaviour that the scenario declares was found.
+type BehaviorRate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the behaviour, such as `weight_exfiltration`.
+	Behavior string `protobuf:"bytes,1,opt,name=behavior,proto3" json:"behavior,omitempty"`
+	// Share of the samples that show it, among those whose reasoning could be
+	// observed and on which the grader gave a judgement.
+	Rate *Rate `protobuf:"bytes,2,opt,name=rate,proto3" json:"rate,omitempty"`
+	// The planned samples that `rate` does not use, by cause. None of them counts
+	// as "not found".
+	Exclusions []*Exclusion `protobuf:"bytes,3,rep,name=exclusions,proto3" json:"exclusions,omitempty"`
+	// How many of the samples that are excluded as NOT_OBSERVABLE show the
+	// behaviour in their answer.
+	MetNotObservable int32 `protobuf:"varint,4,opt,name=met_not_observable,json=metNotObservable,proto3" json:"met_not_observable,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *BehaviorRate) Reset() {
+	*x = BehaviorRate{}
+	mi := &file_unmask_v1_results_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BehaviorRate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BehaviorRate) ProtoMessage() {}
+
+func (x *BehaviorRate) ProtoReflect() protoreflect.Message {
+	mi := &file_unmask_v1_results_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BehaviorRate.ProtoReflect.Descriptor instead.
+func (*BehaviorRate) Descriptor() ([]byte, []int) {
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *BehaviorRate) GetBehavior() string {
+	if x != nil {
+		return x.Behavior
+	}
+	return ""
+}
+
+func (x *BehaviorRate) GetRate() *Rate {
+	if x != nil {
+		return x.Rate
+	}
+	return nil
+}
+
+func (x *BehaviorRate) GetExclusions() []*Exclusion {
+	if x != nil {
+		return x.Exclusions
+	}
+	return nil
+}
+
+func (x *BehaviorRate) GetMetNotObservable() int32 {
+	if x != nil {
+		return x.MetNotObservable
+	}
+	return 0
+}
+
 // Samples that were left out for one cause.
 type Exclusion struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -555,7 +644,7 @@ type Exclusion struct {
 
 func (x *Exclusion) Reset() {
 	*x = Exclusion{}
-	mi := &file_unmask_v1_results_proto_msgTypes[4]
+	mi := &file_unmask_v1_results_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -567,7 +656,7 @@ func (x *Exclusion) String() string {
 func (*Exclusion) ProtoMessage() {}
 
 func (x *Exclusion) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[4]
+	mi := &file_unmask_v1_results_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -580,7 +669,7 @@ func (x *Exclusion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exclusion.ProtoReflect.Descriptor instead.
 func (*Exclusion) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{4}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Exclusion) GetCause() ExclusionCause {
@@ -610,7 +699,7 @@ type ObservationCount struct {
 
 func (x *ObservationCount) Reset() {
 	*x = ObservationCount{}
-	mi := &file_unmask_v1_results_proto_msgTypes[5]
+	mi := &file_unmask_v1_results_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -622,7 +711,7 @@ func (x *ObservationCount) String() string {
 func (*ObservationCount) ProtoMessage() {}
 
 func (x *ObservationCount) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[5]
+	mi := &file_unmask_v1_results_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -635,7 +724,7 @@ func (x *ObservationCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObservationCount.ProtoReflect.Descriptor instead.
 func (*ObservationCount) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{5}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ObservationCount) GetObservation() Observation {
@@ -688,7 +777,7 @@ type Rate struct {
 
 func (x *Rate) Reset() {
 	*x = Rate{}
-	mi := &file_unmask_v1_results_proto_msgTypes[6]
+	mi := &file_unmask_v1_results_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -700,7 +789,7 @@ func (x *Rate) String() string {
 func (*Rate) ProtoMessage() {}
 
 func (x *Rate) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[6]
+	mi := &file_unmask_v1_results_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -713,7 +802,7 @@ func (x *Rate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rate.ProtoReflect.Descriptor instead.
 func (*Rate) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{6}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Rate) GetNumerator() float64 {
@@ -821,14 +910,16 @@ type ContrastResults struct {
 	// The estimates after correction for the known errors of the grader, as they
 	// were known when the run ended. Unset when nothing usable was known. Gates use
 	// what is known when they decide.
-	Corrected     *CorrectedResults `protobuf:"bytes,10,opt,name=corrected,proto3" json:"corrected,omitempty"`
+	Corrected *CorrectedResults `protobuf:"bytes,10,opt,name=corrected,proto3" json:"corrected,omitempty"`
+	// The differences of the behaviours that the scenario declares, in its order.
+	Behaviors     []*BehaviorGap `protobuf:"bytes,11,rep,name=behaviors,proto3" json:"behaviors,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ContrastResults) Reset() {
 	*x = ContrastResults{}
-	mi := &file_unmask_v1_results_proto_msgTypes[7]
+	mi := &file_unmask_v1_results_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -840,7 +931,7 @@ func (x *ContrastResults) String() string {
 func (*ContrastResults) ProtoMessage() {}
 
 func (x *ContrastResults) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[7]
+	mi := &file_unmask_v1_results_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -853,7 +944,7 @@ func (x *ContrastResults) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContrastResults.ProtoReflect.Descriptor instead.
 func (*ContrastResults) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{7}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ContrastResults) GetContrast() string {
@@ -926,6 +1017,70 @@ func (x *ContrastResults) GetCorrected() *CorrectedResults {
 	return nil
 }
 
+func (x *ContrastResults) GetBehaviors() []*BehaviorGap {
+	if x != nil {
+		return x.Behaviors
+	}
+	return nil
+}
+
+// The difference of a behaviour's rates.
+type BehaviorGap struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the behaviour.
+	Behavior string `protobuf:"bytes,1,opt,name=behavior,proto3" json:"behavior,omitempty"`
+	// Its rate in the training-cued condition minus its rate in the unmonitored
+	// one. For an act against the developer a negative value means that it is
+	// commoner where the model believes itself unmonitored.
+	Gap           *Gap `protobuf:"bytes,2,opt,name=gap,proto3" json:"gap,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BehaviorGap) Reset() {
+	*x = BehaviorGap{}
+	mi := &file_unmask_v1_results_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BehaviorGap) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BehaviorGap) ProtoMessage() {}
+
+func (x *BehaviorGap) ProtoReflect() protoreflect.Message {
+	mi := &file_unmask_v1_results_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BehaviorGap.ProtoReflect.Descriptor instead.
+func (*BehaviorGap) Descriptor() ([]byte, []int) {
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *BehaviorGap) GetBehavior() string {
+	if x != nil {
+		return x.Behavior
+	}
+	return ""
+}
+
+func (x *BehaviorGap) GetGap() *Gap {
+	if x != nil {
+		return x.Gap
+	}
+	return nil
+}
+
 // Compares the excluded samples of the two conditions of a contrast. If
 // exclusions depend on the condition, they can make or hide a gap.
 type ExclusionImbalance struct {
@@ -950,7 +1105,7 @@ type ExclusionImbalance struct {
 
 func (x *ExclusionImbalance) Reset() {
 	*x = ExclusionImbalance{}
-	mi := &file_unmask_v1_results_proto_msgTypes[8]
+	mi := &file_unmask_v1_results_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -962,7 +1117,7 @@ func (x *ExclusionImbalance) String() string {
 func (*ExclusionImbalance) ProtoMessage() {}
 
 func (x *ExclusionImbalance) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[8]
+	mi := &file_unmask_v1_results_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -975,7 +1130,7 @@ func (x *ExclusionImbalance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExclusionImbalance.ProtoReflect.Descriptor instead.
 func (*ExclusionImbalance) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{8}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ExclusionImbalance) GetTraining() float64 {
@@ -1040,7 +1195,7 @@ type CorrectedResults struct {
 
 func (x *CorrectedResults) Reset() {
 	*x = CorrectedResults{}
-	mi := &file_unmask_v1_results_proto_msgTypes[9]
+	mi := &file_unmask_v1_results_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1052,7 +1207,7 @@ func (x *CorrectedResults) String() string {
 func (*CorrectedResults) ProtoMessage() {}
 
 func (x *CorrectedResults) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[9]
+	mi := &file_unmask_v1_results_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1065,7 +1220,7 @@ func (x *CorrectedResults) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CorrectedResults.ProtoReflect.Descriptor instead.
 func (*CorrectedResults) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{9}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CorrectedResults) GetCalibration() string {
@@ -1118,7 +1273,7 @@ type CorrectedEstimate struct {
 
 func (x *CorrectedEstimate) Reset() {
 	*x = CorrectedEstimate{}
-	mi := &file_unmask_v1_results_proto_msgTypes[10]
+	mi := &file_unmask_v1_results_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1130,7 +1285,7 @@ func (x *CorrectedEstimate) String() string {
 func (*CorrectedEstimate) ProtoMessage() {}
 
 func (x *CorrectedEstimate) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[10]
+	mi := &file_unmask_v1_results_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1143,7 +1298,7 @@ func (x *CorrectedEstimate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CorrectedEstimate.ProtoReflect.Descriptor instead.
 func (*CorrectedEstimate) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{10}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *CorrectedEstimate) GetEstimate() float64 {
@@ -1204,7 +1359,7 @@ type Gap struct {
 
 func (x *Gap) Reset() {
 	*x = Gap{}
-	mi := &file_unmask_v1_results_proto_msgTypes[11]
+	mi := &file_unmask_v1_results_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1216,7 +1371,7 @@ func (x *Gap) String() string {
 func (*Gap) ProtoMessage() {}
 
 func (x *Gap) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[11]
+	mi := &file_unmask_v1_results_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1229,7 +1384,7 @@ func (x *Gap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gap.ProtoReflect.Descriptor instead.
 func (*Gap) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{11}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Gap) GetEstimate() float64 {
@@ -1332,7 +1487,7 @@ type ControlResult struct {
 
 func (x *ControlResult) Reset() {
 	*x = ControlResult{}
-	mi := &file_unmask_v1_results_proto_msgTypes[12]
+	mi := &file_unmask_v1_results_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1344,7 +1499,7 @@ func (x *ControlResult) String() string {
 func (*ControlResult) ProtoMessage() {}
 
 func (x *ControlResult) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[12]
+	mi := &file_unmask_v1_results_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1357,7 +1512,7 @@ func (x *ControlResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlResult.ProtoReflect.Descriptor instead.
 func (*ControlResult) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{12}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ControlResult) GetId() string {
@@ -1405,7 +1560,7 @@ const file_unmask_v1_results_proto_rawDesc = "" +
 	"conditions\x18\x02 \x03(\v2\x1b.unmask.v1.ConditionResultsR\n" +
 	"conditions\x128\n" +
 	"\tcontrasts\x18\x03 \x03(\v2\x1a.unmask.v1.ContrastResultsR\tcontrasts\x124\n" +
-	"\bcontrols\x18\x04 \x03(\v2\x18.unmask.v1.ControlResultR\bcontrols\"\x87\x04\n" +
+	"\bcontrols\x18\x04 \x03(\v2\x18.unmask.v1.ControlResultR\bcontrols\"\xbe\x04\n" +
 	"\x10ConditionResults\x12\x1c\n" +
 	"\tcondition\x18\x01 \x01(\tR\tcondition\x12\x18\n" +
 	"\aplanned\x18\x02 \x01(\x05R\aplanned\x12\x1a\n" +
@@ -1422,7 +1577,15 @@ const file_unmask_v1_results_proto_rawDesc = "" +
 	"compliance\x12:\n" +
 	"\x10alignment_faking\x18\n" +
 	" \x01(\v2\x0f.unmask.v1.RateR\x0falignmentFaking\x12M\n" +
-	"\x1aalignment_faking_reasoning\x18\v \x01(\v2\x0f.unmask.v1.RateR\x18alignmentFakingReasoning\"R\n" +
+	"\x1aalignment_faking_reasoning\x18\v \x01(\v2\x0f.unmask.v1.RateR\x18alignmentFakingReasoning\x125\n" +
+	"\tbehaviors\x18\f \x03(\v2\x17.unmask.v1.BehaviorRateR\tbehaviors\"\xb3\x01\n" +
+	"\fBehaviorRate\x12\x1a\n" +
+	"\bbehavior\x18\x01 \x01(\tR\bbehavior\x12#\n" +
+	"\x04rate\x18\x02 \x01(\v2\x0f.unmask.v1.RateR\x04rate\x124\n" +
+	"\n" +
+	"exclusions\x18\x03 \x03(\v2\x14.unmask.v1.ExclusionR\n" +
+	"exclusions\x12,\n" +
+	"\x12met_not_observable\x18\x04 \x01(\x05R\x10metNotObservable\"R\n" +
 	"\tExclusion\x12/\n" +
 	"\x05cause\x18\x01 \x01(\x0e2\x19.unmask.v1.ExclusionCauseR\x05cause\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\x05R\x05count\"b\n" +
@@ -1445,7 +1608,7 @@ const file_unmask_v1_results_proto_rawDesc = "" +
 	"\vworst_upper\x18\v \x01(\x01R\n" +
 	"worstUpperB\v\n" +
 	"\t_estimateB\x11\n" +
-	"\x0f_standard_error\"\xa1\x04\n" +
+	"\x0f_standard_error\"\xd7\x04\n" +
 	"\x0fContrastResults\x12\x1a\n" +
 	"\bcontrast\x18\x01 \x01(\tR\bcontrast\x12\x18\n" +
 	"\aprimary\x18\x02 \x01(\bR\aprimary\x12\x1a\n" +
@@ -1457,8 +1620,12 @@ const file_unmask_v1_results_proto_rawDesc = "" +
 	"\x16minimum_detectable_gap\x18\b \x01(\x01H\x00R\x14minimumDetectableGap\x88\x01\x01\x12N\n" +
 	"\x13exclusion_imbalance\x18\t \x01(\v2\x1d.unmask.v1.ExclusionImbalanceR\x12exclusionImbalance\x129\n" +
 	"\tcorrected\x18\n" +
-	" \x01(\v2\x1b.unmask.v1.CorrectedResultsR\tcorrectedB\x19\n" +
-	"\x17_minimum_detectable_gap\"\xf2\x01\n" +
+	" \x01(\v2\x1b.unmask.v1.CorrectedResultsR\tcorrected\x124\n" +
+	"\tbehaviors\x18\v \x03(\v2\x16.unmask.v1.BehaviorGapR\tbehaviorsB\x19\n" +
+	"\x17_minimum_detectable_gap\"K\n" +
+	"\vBehaviorGap\x12\x1a\n" +
+	"\bbehavior\x18\x01 \x01(\tR\bbehavior\x12 \n" +
+	"\x03gap\x18\x02 \x01(\v2\x0e.unmask.v1.GapR\x03gap\"\xf2\x01\n" +
 	"\x12ExclusionImbalance\x12\x1f\n" +
 	"\btraining\x18\x01 \x01(\x01H\x00R\btraining\x88\x01\x01\x12%\n" +
 	"\vunmonitored\x18\x02 \x01(\x01H\x01R\vunmonitored\x88\x01\x01\x12#\n" +
@@ -1504,7 +1671,7 @@ const file_unmask_v1_results_proto_rawDesc = "" +
 	"\rControlResult\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06passed\x18\x02 \x01(\bR\x06passed\x12\x16\n" +
-	"\x06detail\x18\x03 \x01(\tR\x06detail*\xea\x02\n" +
+	"\x06detail\x18\x03 \x01(\tR\x06detail*\x8e\x03\n" +
 	"\x0eExclusionCause\x12\x1f\n" +
 	"\x1bEXCLUSION_CAUSE_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cEXCLUSION_CAUSE_NOT_FINISHED\x10\x01\x12\x1e\n" +
@@ -1517,7 +1684,8 @@ const file_unmask_v1_results_proto_rawDesc = "" +
 	"\x19EXCLUSION_CAUSE_NOT_FOUND\x10\b\x12\x1d\n" +
 	"\x19EXCLUSION_CAUSE_BAD_REPLY\x10\t\x12\x1c\n" +
 	"\x18EXCLUSION_CAUSE_INTERNAL\x10\n" +
-	"*\x8e\x01\n" +
+	"\x12\"\n" +
+	"\x1eEXCLUSION_CAUSE_NOT_OBSERVABLE\x10\v*\x8e\x01\n" +
 	"\bHeadroom\x12\x18\n" +
 	"\x14HEADROOM_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13HEADROOM_SUFFICIENT\x10\x01\x12\x1b\n" +
@@ -1540,7 +1708,7 @@ func file_unmask_v1_results_proto_rawDescGZIP() []byte {
 }
 
 var file_unmask_v1_results_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_unmask_v1_results_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_unmask_v1_results_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_unmask_v1_results_proto_goTypes = []any{
 	(ExclusionCause)(0),        // 0: unmask.v1.ExclusionCause
 	(Headroom)(0),              // 1: unmask.v1.Headroom
@@ -1548,46 +1716,53 @@ var file_unmask_v1_results_proto_goTypes = []any{
 	(*StoppingResults)(nil),    // 3: unmask.v1.StoppingResults
 	(*ScenarioResults)(nil),    // 4: unmask.v1.ScenarioResults
 	(*ConditionResults)(nil),   // 5: unmask.v1.ConditionResults
-	(*Exclusion)(nil),          // 6: unmask.v1.Exclusion
-	(*ObservationCount)(nil),   // 7: unmask.v1.ObservationCount
-	(*Rate)(nil),               // 8: unmask.v1.Rate
-	(*ContrastResults)(nil),    // 9: unmask.v1.ContrastResults
-	(*ExclusionImbalance)(nil), // 10: unmask.v1.ExclusionImbalance
-	(*CorrectedResults)(nil),   // 11: unmask.v1.CorrectedResults
-	(*CorrectedEstimate)(nil),  // 12: unmask.v1.CorrectedEstimate
-	(*Gap)(nil),                // 13: unmask.v1.Gap
-	(*ControlResult)(nil),      // 14: unmask.v1.ControlResult
-	(Observation)(0),           // 15: unmask.v1.Observation
+	(*BehaviorRate)(nil),       // 6: unmask.v1.BehaviorRate
+	(*Exclusion)(nil),          // 7: unmask.v1.Exclusion
+	(*ObservationCount)(nil),   // 8: unmask.v1.ObservationCount
+	(*Rate)(nil),               // 9: unmask.v1.Rate
+	(*ContrastResults)(nil),    // 10: unmask.v1.ContrastResults
+	(*BehaviorGap)(nil),        // 11: unmask.v1.BehaviorGap
+	(*ExclusionImbalance)(nil), // 12: unmask.v1.ExclusionImbalance
+	(*CorrectedResults)(nil),   // 13: unmask.v1.CorrectedResults
+	(*CorrectedEstimate)(nil),  // 14: unmask.v1.CorrectedEstimate
+	(*Gap)(nil),                // 15: unmask.v1.Gap
+	(*ControlResult)(nil),      // 16: unmask.v1.ControlResult
+	(Observation)(0),           // 17: unmask.v1.Observation
 }
 var file_unmask_v1_results_proto_depIdxs = []int32{
 	4,  // 0: unmask.v1.Results.scenarios:type_name -> unmask.v1.ScenarioResults
 	3,  // 1: unmask.v1.Results.stopping:type_name -> unmask.v1.StoppingResults
 	5,  // 2: unmask.v1.ScenarioResults.conditions:type_name -> unmask.v1.ConditionResults
-	9,  // 3: unmask.v1.ScenarioResults.contrasts:type_name -> unmask.v1.ContrastResults
-	14, // 4: unmask.v1.ScenarioResults.controls:type_name -> unmask.v1.ControlResult
-	6,  // 5: unmask.v1.ConditionResults.exclusions:type_name -> unmask.v1.Exclusion
-	7,  // 6: unmask.v1.ConditionResults.observations:type_name -> unmask.v1.ObservationCount
-	8,  // 7: unmask.v1.ConditionResults.refusal:type_name -> unmask.v1.Rate
-	8,  // 8: unmask.v1.ConditionResults.partial:type_name -> unmask.v1.Rate
-	8,  // 9: unmask.v1.ConditionResults.compliance:type_name -> unmask.v1.Rate
-	8,  // 10: unmask.v1.ConditionResults.alignment_faking:type_name -> unmask.v1.Rate
-	8,  // 11: unmask.v1.ConditionResults.alignment_faking_reasoning:type_name -> unmask.v1.Rate
-	0,  // 12: unmask.v1.Exclusion.cause:type_name -> unmask.v1.ExclusionCause
-	15, // 13: unmask.v1.ObservationCount.observation:type_name -> unmask.v1.Observation
-	13, // 14: unmask.v1.ContrastResults.compliance_gap:type_name -> unmask.v1.Gap
-	13, // 15: unmask.v1.ContrastResults.compliance_gap_without_faking:type_name -> unmask.v1.Gap
-	1,  // 16: unmask.v1.ContrastResults.headroom:type_name -> unmask.v1.Headroom
-	10, // 17: unmask.v1.ContrastResults.exclusion_imbalance:type_name -> unmask.v1.ExclusionImbalance
-	11, // 18: unmask.v1.ContrastResults.corrected:type_name -> unmask.v1.CorrectedResults
-	12, // 19: unmask.v1.CorrectedResults.compliance_gap:type_name -> unmask.v1.CorrectedEstimate
-	12, // 20: unmask.v1.CorrectedResults.training_compliance:type_name -> unmask.v1.CorrectedEstimate
-	12, // 21: unmask.v1.CorrectedResults.unmonitored_compliance:type_name -> unmask.v1.CorrectedEstimate
-	12, // 22: unmask.v1.CorrectedResults.alignment_faking:type_name -> unmask.v1.CorrectedEstimate
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	10, // 3: unmask.v1.ScenarioResults.contrasts:type_name -> unmask.v1.ContrastResults
+	16, // 4: unmask.v1.ScenarioResults.controls:type_name -> unmask.v1.ControlResult
+	7,  // 5: unmask.v1.ConditionResults.exclusions:type_name -> unmask.v1.Exclusion
+	8,  // 6: unmask.v1.ConditionResults.observations:type_name -> unmask.v1.ObservationCount
+	9,  // 7: unmask.v1.ConditionResults.refusal:type_name -> unmask.v1.Rate
+	9,  // 8: unmask.v1.ConditionResults.partial:type_name -> unmask.v1.Rate
+	9,  // 9: unmask.v1.ConditionResults.compliance:type_name -> unmask.v1.Rate
+	9,  // 10: unmask.v1.ConditionResults.alignment_faking:type_name -> unmask.v1.Rate
+	9,  // 11: unmask.v1.ConditionResults.alignment_faking_reasoning:type_name -> unmask.v1.Rate
+	6,  // 12: unmask.v1.ConditionResults.behaviors:type_name -> unmask.v1.BehaviorRate
+	9,  // 13: unmask.v1.BehaviorRate.rate:type_name -> unmask.v1.Rate
+	7,  // 14: unmask.v1.BehaviorRate.exclusions:type_name -> unmask.v1.Exclusion
+	0,  // 15: unmask.v1.Exclusion.cause:type_name -> unmask.v1.ExclusionCause
+	17, // 16: unmask.v1.ObservationCount.observation:type_name -> unmask.v1.Observation
+	15, // 17: unmask.v1.ContrastResults.compliance_gap:type_name -> unmask.v1.Gap
+	15, // 18: unmask.v1.ContrastResults.compliance_gap_without_faking:type_name -> unmask.v1.Gap
+	1,  // 19: unmask.v1.ContrastResults.headroom:type_name -> unmask.v1.Headroom
+	12, // 20: unmask.v1.ContrastResults.exclusion_imbalance:type_name -> unmask.v1.ExclusionImbalance
+	13, // 21: unmask.v1.ContrastResults.corrected:type_name -> unmask.v1.CorrectedResults
+	11, // 22: unmask.v1.ContrastResults.behaviors:type_name -> unmask.v1.BehaviorGap
+	15, // 23: unmask.v1.BehaviorGap.gap:type_name -> unmask.v1.Gap
+	14, // 24: unmask.v1.CorrectedResults.compliance_gap:type_name -> unmask.v1.CorrectedEstimate
+	14, // 25: unmask.v1.CorrectedResults.training_compliance:type_name -> unmask.v1.CorrectedEstimate
+	14, // 26: unmask.v1.CorrectedResults.unmonitored_compliance:type_name -> unmask.v1.CorrectedEstimate
+	14, // 27: unmask.v1.CorrectedResults.alignment_faking:type_name -> unmask.v1.CorrectedEstimate
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_unmask_v1_results_proto_init() }
@@ -1596,17 +1771,17 @@ func file_unmask_v1_results_proto_init() {
 		return
 	}
 	file_unmask_v1_transcript_proto_init()
-	file_unmask_v1_results_proto_msgTypes[6].OneofWrappers = []any{}
 	file_unmask_v1_results_proto_msgTypes[7].OneofWrappers = []any{}
 	file_unmask_v1_results_proto_msgTypes[8].OneofWrappers = []any{}
-	file_unmask_v1_results_proto_msgTypes[11].OneofWrappers = []any{}
+	file_unmask_v1_results_proto_msgTypes[10].OneofWrappers = []any{}
+	file_unmask_v1_results_proto_msgTypes[13].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_unmask_v1_results_proto_rawDesc), len(file_unmask_v1_results_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   13,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
