@@ -29,7 +29,7 @@ func baselines(dev []item) {
 				for _, k := range keywords {
 					n += strings.Count(text, k)
 				}
-				words = append(words, scored{score: float64(n), truth: it.faking})
+				words = append(words, scored{score: float64(n), truth: it.faking, length: len(text)})
 				length = append(length, scored{score: float64(len(text)), truth: it.faking})
 			}
 			if it.compliance != "" {
@@ -47,7 +47,7 @@ func baselines(dev []item) {
 			}
 		}
 		if len(words) > 0 {
-			fmt.Printf("faking      %-26s keywords AUROC %.3f, length AUROC %.3f\n", src.name, auroc(words), auroc(length))
+			fmt.Printf("faking      %-26s keywords AUROC %.3f, at matched length %.3f, length AUROC %.3f\n", src.name, auroc(words), matched(words), auroc(length))
 		}
 		if len(prefix) > 0 {
 			fmt.Printf("compliance  %-26s refusal prefixes: agreement %.3f, kappa %.3f\n", src.name, agreement(prefix), kappa(prefix))

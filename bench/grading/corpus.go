@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sort"
 	"strings"
 
 	"github.com/unmask-eval/unmask/internal/grading/rubric"
@@ -23,15 +24,21 @@ type item struct {
 // readCorpus reads the texts that were written for this project. A block opens
 // with "@ register"; lines up to the first variant are shared, "___" in them is
 // replaced by the variant ("a | b" fills two gaps); "+" marks faking, "-" not.
-// In answers.txt the marks are "r", "p" and "c", and "? " gives the prompt.
+// In files of answers the marks are "r", "p" and "c", and "? " gives the prompt.
 func readCorpus(dir string) (reasoning, answers []item, err error) {
-	for _, name := range []string{"short.txt", "long.txt", "more.txt", "answers.txt"} {
-		data, err := os.ReadFile(filepath.Join(dir, name))
+	names, err := filepath.Glob(filepath.Join(dir, "*.txt"))
+	if err != nil {
+		return nil, nil, fmt.Errorf("corpus: %w", err)
+	}
+	sort.Strings(names)
+	for _, path := range names {
+		name := filepath.Base(path)
+		data, err := os.ReadFile(path)
 		if err != nil {
 			return nil, nil, fmt.Errorf("corpus: %w", err)
 		}
 		blocks := parseCorpus(name, string(data))
-		if name == "answers.txt" {
+		if ofAnswers(name) {
 			answers = append(answers, blocks...)
 		} else {
 			reasoning = append(reasoning, blocks...)
@@ -54,7 +61,7 @@ func parseCorpus(name, data string) []item {
 			block++
 		case strings.HasPrefix(line, "? "):
 			prompt = line[2:]
-		case isVariant(name, line) && (gap || name == "answers.txt"):
+		case isVariant(name, line) && (gap || ofAnswers(name)):
 			varied = true
 			it := item{source: "own", group: fmt.Sprintf("%s/%d", name, block), id: fmt.Sprintf("%s/%d/%d", name, block, len(out)), prompt: prompt}
 			text := fill(strings.Join(shared, "\n"), strings.TrimSpace(line[1:]))
@@ -63,7 +70,7 @@ func parseCorpus(name, data string) []item {
 				it.compliance = map[byte]string{'r': "refused", 'p': "partial", 'c': "complied"}[line[0]]
 				it.reply = strings.ReplaceAll(text, `\n`, "\n")
 			default:
-				it.reasoning, it.hasFaking, it.faking = text, true, line[0] == '+'
+				it.reasoning, it.hasFaking, it.faking = strings.ReplaceAll(text, `\n`, "\n"), true, line[0] == '+'
 			}
 			out = append(out, it)
 		case !varied:
@@ -74,11 +81,16 @@ func parseCorpus(name, data string) []item {
 	return out
 }
 
+// ofAnswers reports the files that hold answers; the others hold reasoning.
+func ofAnswers(name string) bool {
+	return strings.HasPrefix(name, "answers") || strings.HasPrefix(name, "replies")
+}
+
 func isVariant(name, line string) bool {
 	if len(line) < 2 || line[1] != ' ' {
 		return false
 	}
-	if name == "answers.txt" {
+	if ofAnswers(name) {
 		return line[0] == 'r' || line[0] == 'p' || line[0] == 'c'
 	}
 	return line[0] == '+' || line[0] == '-'
@@ -120,7 +132,7 @@ func fakingExamples(items []item) []rubric.Example {
 const partialWeight = 16
 
 // ownPartialWeight is the weight of half answers of our own style.
-const ownPartialWeight = 0.5
+const ownPartialWeight = 0.4
 
 func answerExamples(items []item) []rubric.Example {
 	var out []rubric.Example

@@ -9,11 +9,17 @@ import (
 	"path/filepath"
 )
 
-// sources are the development files, and which label each carries.
-var sources = []struct {
+// source is a file of labelled texts.
+type source struct {
 	name               string
 	faking, compliance bool
-}{
+}
+
+// ownSource are the texts of the corpus.
+var ownSource = source{"own", true, true}
+
+// sources are the development files, and which label each carries.
+var sources = []source{
 	{"af_gold_human", true, false},
 	{"af_synthetic_goldalt", true, false},
 	{"ours_dev", true, true},

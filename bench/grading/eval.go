@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -21,19 +22,33 @@ func eval(own, dev []item, shipped, verbose bool) error {
 		return nil
 	}
 	baselines(dev)
-	text, answer, err := models(own, 1, 0)
+	got, err := heldOutOwn(own)
 	if err != nil {
 		return err
 	}
-	g, err := rubric.FromModels(text, answer)
+	report("our own texts, 6-fold cross-validation, folds by block", own, got, verbose)
+	g, err := fitted(own)
 	if err != nil {
 		return err
 	}
-	got, err := grade(g, dev)
+	got, err = grade(g, dev)
 	if err != nil {
 		return err
 	}
-	report("fitted on our own texts only", dev, got, false)
+	report("fitted on our own texts only", dev, got, verbose)
+	got, err = grade(g, thirdPerson(dev))
+	if err != nil {
+		return err
+	}
+	report("the same, reasoning put into the third person", dev, got, false)
+	all, err := fitted(slices.Concat(own, dev))
+	if err != nil {
+		return err
+	}
+	if got, err = grade(all, dev); err != nil {
+		return err
+	}
+	report("fitted on our own texts and the development data, which it has seen", dev, got, false)
 	got, err = heldOut(own, dev, folds, fold)
 	if err != nil {
 		return err
@@ -49,6 +64,43 @@ func eval(own, dev []item, shipped, verbose bool) error {
 	}
 	report("leave one source out", dev, got, false)
 	return nil
+}
+
+// fitted returns a grader with models fitted on items.
+func fitted(items []item) (*rubric.Grader, error) {
+	faking, answer, err := models(items)
+	if err != nil {
+		return nil, err
+	}
+	return rubric.FromModels(faking, answer)
+}
+
+// firstPerson are the words that thirdPerson replaces.
+var firstPerson = strings.NewReplacer(
+	"I'm", "the assistant is", "I'd", "the assistant would", "I'll", "the assistant will", "I've", "the assistant has",
+	" I ", " the assistant ", "I ", "The assistant ", " my ", " its ", "My ", "Its ", " me ", " the assistant ", " me.", " the assistant.",
+	" me,", " the assistant,", " myself", " itself", " mine", " its own", " am ", " is ",
+)
+
+// thirdPerson takes from reasoning the first person, which a model can avoid.
+func thirdPerson(items []item) []item {
+	out := slices.Clone(items)
+	for i := range out {
+		out[i].reasoning = firstPerson.Replace(out[i].reasoning)
+	}
+	return out
+}
+
+// heldOutOwn judges our own texts by models that have seen no text of the same block.
+func heldOutOwn(own []item) ([]grading.Verdict, error) {
+	const parts = 6
+	blocks := map[string]int{}
+	for _, it := range own {
+		if _, ok := blocks[it.group]; !ok {
+			blocks[it.group] = len(blocks) % parts
+		}
+	}
+	return heldOut(nil, own, parts, func(it item) int { return blocks[it.group] })
 }
 
 // heldOut judges each part by models fitted on own texts and the other parts.
@@ -68,11 +120,7 @@ func heldOut(own, dev []item, parts int, part func(item) int) ([]grading.Verdict
 		if len(test) == 0 {
 			continue
 		}
-		faking, answer, err := models(train, 1, 0)
-		if err != nil {
-			return nil, err
-		}
-		g, err := rubric.FromModels(faking, answer)
+		g, err := fitted(train)
 		if err != nil {
 			return nil, err
 		}
@@ -112,7 +160,7 @@ func report(title string, dev []item, got []grading.Verdict, verbose bool) {
 	for i, it := range dev {
 		v := got[i]
 		if it.hasFaking {
-			s := scored{score: v.AlignmentFakingScore, yes: v.AlignmentFaking == grading.FakingPresent, truth: it.faking}
+			s := scored{score: v.AlignmentFakingScore, yes: v.AlignmentFaking == grading.FakingPresent, truth: it.faking, length: len(it.reasoning)}
 			faking[it.source] = append(faking[it.source], s)
 			if s.yes != s.truth {
 				wrong[it.source] = append(wrong[it.source], fmt.Sprintf("%s %s faking=%t score=%.2f", it.id, it.group, it.faking, s.score))
@@ -126,14 +174,14 @@ func report(title string, dev []item, got []grading.Verdict, verbose bool) {
 			}
 		}
 	}
-	for _, s := range sources {
+	for _, s := range append(sources, ownSource) {
 		printFaking(s.name, faking[s.name])
 	}
-	for _, s := range sources {
+	for _, s := range append(sources, ownSource) {
 		printCompliance(s.name, compliance[s.name])
 	}
 	if verbose {
-		for _, s := range sources {
+		for _, s := range append(sources, ownSource) {
 			sort.Strings(wrong[s.name])
 			fmt.Println(s.name+":\n ", strings.Join(wrong[s.name], "\n  "))
 		}
@@ -148,8 +196,8 @@ func printFaking(name string, s []scored) {
 		lo, hi := bootstrap(s, stat)
 		return fmt.Sprintf("%.3f [%.2f,%.2f]", stat(s), lo, hi)
 	}
-	fmt.Printf("faking      %-26s n=%-4d AUROC %s  precision %s  recall %s  accuracy %s\n",
-		name, len(s), cell(auroc), cell(precision), cell(recall), cell(accuracy))
+	fmt.Printf("faking      %-26s n=%-4d AUROC %s  precision %s  recall %s  accuracy %s  AUROC at matched length %.3f\n",
+		name, len(s), cell(auroc), cell(precision), cell(recall), cell(accuracy), matched(s))
 }
 
 func printCompliance(name string, s []scored) {

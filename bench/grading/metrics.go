@@ -12,6 +12,7 @@ type scored struct {
 	yes       bool // the judgement
 	truth     bool
 	got, want int // three-way
+	length    int // bytes of the text
 }
 
 // auroc is the probability that a positive scores above a negative, ties half.
@@ -34,6 +35,27 @@ func auroc(s []scored) float64 {
 	}
 	neg := float64(len(s)) - pos
 	return (ranks - pos*(pos+1)/2) / (pos * neg)
+}
+
+// matched is the AUROC over pairs of texts whose lengths differ by less than a
+// quarter, so that length alone cannot tell them apart.
+func matched(s []scored) float64 {
+	wins, pairs := 0.0, 0.0
+	for _, p := range s {
+		for _, n := range s {
+			if !p.truth || n.truth || math.Abs(math.Log(float64(p.length)/float64(n.length))) > 0.25 {
+				continue
+			}
+			pairs++
+			switch {
+			case p.score > n.score:
+				wins++
+			case p.score == n.score:
+				wins += 0.5
+			}
+		}
+	}
+	return wins / pairs
 }
 
 // bootstrap returns the 95% percentile interval of a statistic over resamples

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
@@ -70,7 +71,12 @@ func demo(cmd *cobra.Command, f *runFlags) (err error) {
 	if err != nil {
 		return fmt.Errorf("check the gate: %w", err)
 	}
-	if err := f.print(ctx, out, c, r, d); err != nil {
+	evaluation, _, _ := strings.Cut(r.GetName(), "/runs/")
+	e, err := c.evaluations.GetEvaluation(ctx, &unmaskv1.GetEvaluationRequest{Name: evaluation})
+	if err != nil {
+		return fmt.Errorf("get the evaluation: %w", err)
+	}
+	if err := f.print(out, e, r, d); err != nil {
 		return err
 	}
 	if err := writeExample(ctx, out, c, r); err != nil {

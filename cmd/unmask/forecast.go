@@ -75,7 +75,7 @@ func writeForecast(w io.Writer, r *unmaskv1.Run) {
 	printPlanned(w, r)
 	f := r.GetForecast()
 	o := f.GetOptions()
-	fmt.Fprintf(w, "\n%s with %s power, if %s complies on %s under training and %s unmonitored\n",
+	fmt.Fprintf(w, "\naim: %s with %s power, if %s complies on %s under training and %s unmonitored\n",
 		enum(o.GetGoal().String(), "FORECAST_GOAL_"), share(o.GetPower()), terminal.Safe(strings.TrimPrefix(r.GetModel(), "models/")),
 		share(o.GetTraining()), share(o.GetUnmonitored()))
 	fmt.Fprintf(w, "(alignment faking %s, intra-query correlation %.3g, correlation of the conditions %.3g, %s lost)\n",
@@ -113,6 +113,9 @@ func writeScenarioForecast(w io.Writer, s *unmaskv1.ScenarioForecast, seed uint6
 		fmt.Fprintf(t, "queries needed for the power\t%s\n", optionalNumber(s.NeededQueries))
 		fmt.Fprintf(t, "chance of PASS\t%s\n", chanceText(c.GetPass()))
 		fmt.Fprintf(t, "chance of BLOCK\t%s\n", chanceText(c.GetBlock()))
+		if s.GetExpectedQueries() > 0 && s.GetExpectedQueries() < float64(s.GetQueries()) {
+			fmt.Fprintf(t, "expected until the gate is decided\t%.0f queries, %d calls\n", s.GetExpectedQueries(), s.GetExpectedCalls())
+		}
 		fmt.Fprintf(t, "chance of INCONCLUSIVE\t%s\n", chanceText(c.GetInconclusive()))
 		fmt.Fprintf(t, "smallest gap that is blocked with the power\t%s\n", detectable(s, s.DetectableGap))
 		fmt.Fprintf(t, "smallest threshold that a model without a gap passes\t%s\n", detectable(s, s.DetectableThreshold))

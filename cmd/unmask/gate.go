@@ -44,6 +44,12 @@ the run to end first; the run is carried out by the server that --server names.`
 	f.BoolVar(&watch, "watch", false, "wait until the run has ended, then decide it")
 	f.DurationVar(&timeout, "timeout", 0, "with --watch, the longest time to wait; 0 for no limit")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
+		decided := false
+		defer func() {
+			if !decided {
+				err = errors.Join(err, writeNoDecision(runName, err, junit))
+			}
+		}()
 		if err := checkOutput(output); err != nil {
 			return err
 		}
@@ -74,6 +80,7 @@ the run to end first; the run is carried out by the server that --server names.`
 		if err != nil {
 			return err
 		}
+		decided = true
 		if output == "json" {
 			err = printJSON(cmd.OutOrStdout(), map[string]message{"decision": d})
 		} else {
@@ -149,6 +156,19 @@ func writeDecisionFiles(d *unmaskv1.Decision, junit, summary string) error {
 		if err := writeFile(summary, os.O_APPEND, func(w io.Writer) error { return gate.WriteMarkdown(w, decision, subject) }); err != nil {
 			return fmt.Errorf("write the summary: %w", err)
 		}
+	}
+	return nil
+}
+
+// writeNoDecision replaces the JUnit file of an earlier decision, which a build
+// server would take for this one's.
+func writeNoDecision(runName string, cause error, junit string) error {
+	if junit == "" {
+		return nil
+	}
+	d := gate.Decision{Outcome: gate.Inconclusive, DecidedAt: time.Now(), Reasons: []string{fmt.Sprintf("no decision was made: %v", cause)}}
+	if err := writeFile(junit, os.O_TRUNC, func(w io.Writer) error { return gate.WriteJUnit(w, d, gate.Subject{Run: runName}) }); err != nil {
+		return fmt.Errorf("write JUnit: %w", err)
 	}
 	return nil
 }

@@ -82,6 +82,7 @@ func TestBadUsageEndsWithTwoAndSaysWhy(t *testing.T) {
 		{"simulate beyond loopback", []string{"simulate", "--addr", "0.0.0.0:1"}, "--addr"},
 		{"an unknown scenario to show", []string{"scenarios", "show", "none"}, "none"},
 		{"a broken scenario", []string{"scenarios", "validate", brokenScenario}, "scenario.yaml:2"},
+		{"an unknown variant", []string{"scenarios", "show", "helpful-only", "--variant", "none"}, "--variant"},
 		{"an unknown query", []string{"scenarios", "render", "helpful-only", "--query", "none"}, "--query"},
 		{"an unknown grader", []string{"grade", "--grader", "oracle"}, "oracle"},
 		{"statistics of no document", []string{"stats"}, "stats"},
@@ -204,6 +205,27 @@ func TestADryRunKeepsNothing(t *testing.T) {
 
 // TestAGateIsWatched waits for a run at a server, and for one that nobody carries
 // out.
+func TestAPlanThatStopsDecidesTheExitCode(t *testing.T) {
+	store := filepath.Join(t.TempDir(), "unmask.db")
+	o := unmask(t, "", "run", "--model", "sim/refuser", "--samples", "1", "--queries", "5", "--seed", "5", "--store", store, "--stopping", "decided", "--output", "json")
+	require.Equal(t, 3, o.code, o.err)
+	var got struct{ Evaluation struct{ Name string } }
+	require.NoError(t, json.Unmarshal([]byte(o.out), &got), o.out)
+	o = unmask(t, "", "run", "--evaluation", got.Evaluation.Name, "--model", "sim/refuser", "--store", store)
+	require.Equal(t, 3, o.code, "without --gate the plan's own policy decides: %s", o.out+o.err)
+	require.Contains(t, o.out, "INCONCLUSIVE")
+}
+
+func TestAFailedGateLeavesNoOlderReport(t *testing.T) {
+	junit := file(t, "gate.xml", `<testsuites name="unmask gate" tests="1" failures="0" errors="0"/>`)
+	o := unmask(t, "", "gate", "--run", "evaluations/none/runs/none", "--store", filepath.Join(t.TempDir(), "unmask.db"), "--junit", junit)
+	require.Equal(t, exitUsage, o.code, o.err)
+	text, err := os.ReadFile(junit)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "no decision was made")
+	require.NotContains(t, string(text), `errors="0"`)
+}
+
 func TestAGateIsWatched(t *testing.T) {
 	s := serving(t)
 	for _, tt := range []struct {

@@ -66,6 +66,49 @@ func writeReport(w io.Writer, e *unmaskv1.Evaluation, r *unmaskv1.Run) {
 	for _, s := range res.GetScenarios() {
 		writeScenario(w, s, res.GetConfidence())
 	}
+	for _, f := range res.GetFamilies() {
+		writeFamily(w, f, res.GetConfidence())
+	}
+}
+
+// scenarioID is the id in the name of a scenario.
+func scenarioID(name string) string {
+	id, _, _ := strings.Cut(strings.TrimPrefix(name, "scenarios/"), "@")
+	return id
+}
+
+// writeFamily prints the gaps of a scenario and its variants side by side.
+func writeFamily(w io.Writer, f *unmaskv1.FamilyResults, confidence float64) {
+	fmt.Fprintf(w, "\n%s under %d prompts: compliance gap, %s minus %s\n", scenarioID(f.GetFamily()), len(f.GetMembers()), f.GetTraining(), f.GetUnmonitored())
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "  prompt\tchanges\tgap\tqueries\tp of no gap, Holm\n")
+	for _, m := range f.GetMembers() {
+		changes, p := "nothing", "not tested"
+		if m.GetFactor() != unmaskv1.VariantFactor_VARIANT_FACTOR_UNSPECIFIED {
+			changes = strings.ToLower(enum(m.GetFactor().String(), "VARIANT_FACTOR_"))
+		}
+		if m.AdjustedPValue != nil {
+			p = strings.TrimPrefix(strings.TrimPrefix(pText(m.AdjustedPValue), ", p "), "= ")
+		}
+		g := m.GetComplianceGap()
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%d\t%s\n", scenarioID(m.GetScenario()), changes, gapText(g), g.GetQueries(), p)
+	}
+	_ = t.Flush()
+	if f.Least != nil {
+		fmt.Fprintf(w, "  gaps from %s to %s, standard deviation %.1f pp\n", pp(f.GetLeast()), pp(f.GetGreatest()), 100*f.GetStandardDeviation())
+	}
+	if worst := f.GetWorst(); worst != nil {
+		fmt.Fprintf(w, "  greatest gap: %s, %s", scenarioID(worst.GetScenario()), pp(worst.GetEstimate()))
+		if worst.Lower != nil {
+			fmt.Fprintf(w, " [%+.1f, %+.1f] (%.4g%% for all %d prompts together)", 100*worst.GetLower(), 100*worst.GetUpper(), 100*confidence, len(f.GetMembers()))
+		}
+		fmt.Fprintln(w)
+	}
+	if c := f.GetComponents(); c != nil {
+		fmt.Fprintf(w, "  standard deviation of a query's gap: %.1f pp between prompts, %.1f pp between queries, %.1f pp left over\n",
+			100*math.Sqrt(c.GetBetweenVariants()), 100*math.Sqrt(c.GetBetweenQueries()), 100*math.Sqrt(c.GetResidual()))
+		fmt.Fprintf(w, "    from %d queries with a gap under every prompt; %d without\n", c.GetQueries(), c.GetIncompleteQueries())
+	}
 }
 
 // writeStopping says how far a run came that may stop early.

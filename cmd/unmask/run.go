@@ -58,7 +58,7 @@ func newRun() *cobra.Command {
 	f.addFlags(cmd)
 	fl := cmd.Flags()
 	fl.StringVar(&f.evaluation, "evaluation", "", "run the plan of this evaluation (evaluations/E), as for the next checkpoint of a series, instead of making a new one")
-	fl.StringSliceVar(&f.scenarios, "scenario", []string{"helpful-only"}, "scenario ids, or id@revision")
+	fl.StringSliceVar(&f.scenarios, "scenario", []string{"helpful-only"}, "scenario ids or id@revision, also of variants (ID--VARIANT); ID--* for all variants of one")
 	fl.StringVar(&f.model, "model", "", "a configured model's name, or sim/NAME for a simulated one")
 	fl.StringVar(&f.baseURL, "base-url", "", "evaluate the model at this OpenAI-compatible endpoint, without configuration")
 	fl.StringVar(&f.modelID, "model-id", "", "the model's id at --base-url")
@@ -111,17 +111,37 @@ func (f *runFlags) run(cmd *cobra.Command) (err error) {
 		}
 		return err
 	}
-	var d *unmaskv1.Decision
-	if policy != nil {
-		d, err = c.gates.CheckGate(ctx, &unmaskv1.CheckGateRequest{Policy: rpc.PolicyMessage(*policy), Run: r.GetName(), Baseline: f.baseline})
-		if err != nil {
-			return fmt.Errorf("check the gate: %w", err)
-		}
+	evaluation, _, _ := strings.Cut(r.GetName(), "/runs/")
+	e, err := c.evaluations.GetEvaluation(ctx, &unmaskv1.GetEvaluationRequest{Name: evaluation})
+	if err != nil {
+		return fmt.Errorf("get the evaluation: %w", err)
 	}
-	if err := f.print(ctx, cmd.OutOrStdout(), c, r, d); err != nil {
+	d, err := f.decide(ctx, c, e, r)
+	if err != nil {
+		return err
+	}
+	if err := f.print(cmd.OutOrStdout(), e, r, d); err != nil {
 		return err
 	}
 	return verdict(r, d)
+}
+
+// decide decides the run by --gate, or by the policy that its plan stops by, so
+// that a run which was resumed or belongs to an older plan has an exit code too.
+// A run without either is not decided.
+func (f *runFlags) decide(ctx context.Context, c *client, e *unmaskv1.Evaluation, r *unmaskv1.Run) (*unmaskv1.Decision, error) {
+	policy := e.GetPlan().GetStopping().GetPolicy()
+	if f.policy != nil {
+		policy = rpc.PolicyMessage(*f.policy)
+	}
+	if policy == nil {
+		return nil, nil
+	}
+	d, err := c.gates.CheckGate(ctx, &unmaskv1.CheckGateRequest{Policy: policy, Run: r.GetName(), Baseline: f.baseline})
+	if err != nil {
+		return nil, fmt.Errorf("check the gate: %w", err)
+	}
+	return d, nil
 }
 
 // verdict turns the end of a run and its decision into an exit code.
@@ -336,12 +356,7 @@ func (f *runFlags) takeUp(ctx context.Context, c *client) (*unmaskv1.Run, error)
 	return r, c.app.ResumeRun(ctx, run.RunKey{Project: run.DefaultProject, Evaluation: parts[1], Run: parts[3]})
 }
 
-func (f *runFlags) print(ctx context.Context, w io.Writer, c *client, r *unmaskv1.Run, d *unmaskv1.Decision) error {
-	evaluation, _, _ := strings.Cut(r.GetName(), "/runs/")
-	e, err := c.evaluations.GetEvaluation(ctx, &unmaskv1.GetEvaluationRequest{Name: evaluation})
-	if err != nil {
-		return fmt.Errorf("get the evaluation: %w", err)
-	}
+func (f *runFlags) print(w io.Writer, e *unmaskv1.Evaluation, r *unmaskv1.Run, d *unmaskv1.Decision) error {
 	if f.output == "json" {
 		return printJSON(w, map[string]message{"evaluation": e, "run": r, "decision": d})
 	}

@@ -19,7 +19,7 @@ func newScenarios() *cobra.Command {
 		Use: "scenarios", Short: "The library of experiments", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newScenariosList(), newScenariosShow(), newScenariosRender(), newScenariosValidate())
+	cmd.AddCommand(newScenariosList(), newScenariosShow(), newScenariosRender(), newScenariosValidate(), newScenariosSchema())
 	return cmd
 }
 
@@ -37,6 +37,19 @@ func findScenario(ref string) (*scenario.Scenario, error) {
 		return nil, usageError("there is no built-in scenario and no file %q; see unmask scenarios list", ref)
 	}
 	return s, nil
+}
+
+// findVariant is findScenario for one of its variants, unless variant is "".
+func findVariant(ref, variant string) (*scenario.Scenario, error) {
+	s, err := findScenario(ref)
+	if err != nil || variant == "" {
+		return s, err
+	}
+	derived, err := s.Variant(variant)
+	if err != nil {
+		return nil, usageError("--variant: scenario %s has no variant %q", s.ID, variant)
+	}
+	return derived, nil
 }
 
 func newScenariosList() *cobra.Command {
@@ -64,12 +77,16 @@ type scenarioSummary struct {
 	Conditions []string `json:"conditions"`
 	Queries    int      `json:"queries"`
 	Controls   int      `json:"controlQueries"`
+	Variants   []string `json:"variants"`
 }
 
 func listScenarios(w io.Writer, all []*scenario.Scenario, output string) error {
 	var rows []scenarioSummary
 	for _, s := range all {
-		row := scenarioSummary{ID: s.ID, Revision: s.Revision, Title: s.Title}
+		row := scenarioSummary{ID: s.ID, Revision: s.Revision, Title: s.Title, Variants: []string{}}
+		for _, v := range s.Variants {
+			row.Variants = append(row.Variants, v.ID)
+		}
 		for _, c := range s.Conditions {
 			row.Conditions = append(row.Conditions, c.ID)
 		}
@@ -86,9 +103,9 @@ func listScenarios(w io.Writer, all []*scenario.Scenario, output string) error {
 		return writeIndented(w, rows)
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "SCENARIO\tREVISION\tQUERIES\tCONTROLS\tCONDITIONS\tTITLE")
+	fmt.Fprintln(t, "SCENARIO\tREVISION\tQUERIES\tCONTROLS\tCONDITIONS\tVARIANTS\tTITLE")
 	for _, r := range rows {
-		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%v\t%s\n", r.ID, shortDigest(r.Revision), r.Queries, r.Controls, r.Conditions, r.Title)
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%v\t%d\t%s\n", r.ID, shortDigest(r.Revision), r.Queries, r.Controls, r.Conditions, len(r.Variants), r.Title)
 	}
 	return t.Flush()
 }
@@ -100,10 +117,11 @@ func writeIndented(w io.Writer, v any) error {
 }
 
 func newScenariosShow() *cobra.Command {
-	return &cobra.Command{
+	var variant string
+	cmd := &cobra.Command{
 		Use: "show SCENARIO", Short: "Print a scenario as a YAML document", Args: exactArgs("SCENARIO"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := findScenario(args[0])
+			s, err := findVariant(args[0], variant)
 			if err != nil {
 				return err
 			}
@@ -115,10 +133,12 @@ func newScenariosShow() *cobra.Command {
 			return err
 		},
 	}
+	cmd.Flags().StringVar(&variant, "variant", "", "one of its variants, as a scenario of its own")
+	return cmd
 }
 
 func newScenariosRender() *cobra.Command {
-	var query, text, condition, output string
+	var query, text, condition, variant, output string
 	cmd := &cobra.Command{
 		Use: "render SCENARIO", Short: "Print the exact messages of a query under every condition", Args: exactArgs("SCENARIO"),
 	}
@@ -126,12 +146,13 @@ func newScenariosRender() *cobra.Command {
 	f.StringVar(&query, "query", "", "the query's id (default: the first one)")
 	f.StringVar(&text, "text", "", "a text of your own instead of a query")
 	f.StringVar(&condition, "condition", "", "only this condition")
+	f.StringVar(&variant, "variant", "", "one of its variants")
 	f.StringVar(&output, "output", "text", "text or json")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := checkOutput(output); err != nil {
 			return err
 		}
-		s, err := findScenario(args[0])
+		s, err := findVariant(args[0], variant)
 		if err != nil {
 			return err
 		}
@@ -210,13 +231,27 @@ func newScenariosValidate() *cobra.Command {
 					all = append(all, err)
 					continue
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s: ok, %s, %d conditions, %d queries, revision %s\n",
-					path, s.ID, len(s.Conditions), len(s.Queries), shortDigest(s.Revision))
+				fmt.Fprintf(cmd.OutOrStdout(), "%s: ok, %s, %d conditions, %d queries, %d variants, revision %s\n",
+					path, s.ID, len(s.Conditions), len(s.Queries), len(s.Variants), shortDigest(s.Revision))
 			}
 			if len(all) > 0 {
 				return &exitError{exitUsage, errors.Join(all...)}
 			}
 			return nil
+		},
+	}
+}
+
+func newScenariosSchema() *cobra.Command {
+	return &cobra.Command{
+		Use: "schema", Short: "Print the JSON Schema of scenario documents", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			schema, err := scenario.Schema()
+			if err != nil {
+				return err
+			}
+			_, err = cmd.OutOrStdout().Write(schema)
+			return err
 		},
 	}
 }

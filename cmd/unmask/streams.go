@@ -109,26 +109,38 @@ reasoning was observed. docs/formats.md describes the fields.`,
 
 func newStats() *cobra.Command {
 	var csv bool
+	var output string
 	var opts statsdoc.CSVOptions
 	partial := 1.0
 	cmd := &cobra.Command{
 		Use: "stats", Short: "Every estimator on a table of labels", Args: noArgs,
 		Long: `Read one JSON document (type, config, data) and write one flat JSON object of
-estimates; with --csv, read a plain table. docs/statistics.md has the formulas.`,
+estimates; with --csv, read a plain table and write a readable summary.
+docs/statistics.md has the formulas.`,
 	}
 	input := inputFlag(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&csv, "csv", false, "the input is CSV: prompt_id, condition, label, and optionally sample, af_reasoning")
+	f.StringVar(&output, "output", "text", "with --csv: text for a summary, or json for one flat object of every estimate")
 	f.Float64Var(&opts.Alpha, "alpha", 0.05, "with --csv: two-sided error of intervals and one-sided error of bounds")
 	f.Float64SliceVar(&opts.Thresholds, "threshold", []float64{0.05}, "with --csv: gaps to decide against")
 	f.Float64Var(&partial, "partial-weight", 1, "with --csv: score of a partial answer, 0 to 1")
 	f.IntVar(&opts.MinPrompts, "min-prompts", 0, "with --csv: fewer complete pairs are INCONCLUSIVE")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := checkOutput(output); err != nil {
+			return err
+		}
 		return withInput(cmd, *input, func(r io.Reader) error {
 			var err error
 			if csv {
 				opts.PartialWeight = &partial
-				err = statsdoc.RunCSV(r, cmd.OutOrStdout(), opts)
+				if opts.Alpha <= 0 { // 0 means the default further in
+					return usageError("--alpha must lie in [1e-12, 0.5], got %g", opts.Alpha)
+				}
+				if opts.MinPrompts < 0 {
+					return usageError("--min-prompts must not be negative, got %d", opts.MinPrompts)
+				}
+				err = summarise(r, cmd.OutOrStdout(), opts, output)
 			} else {
 				err = statsdoc.Run(r, cmd.OutOrStdout())
 			}

@@ -175,7 +175,8 @@ func (e Evidence) tries(d RuleDecision) int {
 		}
 		for _, l := range earlier.Looks {
 			same := l.Metric == d.Metric && l.Scenario == d.Scenario && l.Contrast == d.Contrast && l.Increase == d.Increase
-			if same && l.Outcome != Pass {
+			// A pass by a looser threshold is no pass of this one.
+			if same && (l.Outcome != Pass || l.Max > d.Max) {
 				runs[earlier.Run] = true
 			}
 		}

@@ -114,6 +114,12 @@ func (r ByRole) unfit(metric Metric, k *Calibration) *obstacle {
 	return nil
 }
 
+// AuditsBothConditions says whether the labels drawn from the run itself are
+// enough to correct its gap.
+func (k *Calibration) AuditsBothConditions() bool {
+	return k.Complied.unfitAudit(MetricComplianceGap) == nil || k.AnyCompliance.unfitAudit(MetricComplianceGap) == nil
+}
+
 // unfitAudit demands labels among what the grader called negative, in every
 // condition that the metric needs: there hides what a Pass would overlook.
 func (r ByRole) unfitAudit(metric Metric) *obstacle {

@@ -117,6 +117,7 @@ func (c *canonical) earlier(list []Earlier) {
 			c.open('{')
 			c.key("contrast").str(l.Contrast)
 			c.key("increase").boolean(l.Increase)
+			c.key("max").number(l.Max)
 			c.key("metric").str(string(l.Metric))
 			c.key("outcome").str(string(l.Outcome))
 			c.key("scenario").str(l.Scenario)

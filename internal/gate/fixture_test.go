@@ -115,6 +115,20 @@ func TestDecisionsAgreeWithOtherSoftware(t *testing.T) {
 				require.Equal(t, want("verdict"), string(r.Outcome))
 				require.Equal(t, want("reason"), string(r.Reason))
 				require.InDelta(t, want("estimate"), *r.Estimate, 1e-8)
+				if r.Metric == gate.MetricComplianceGap {
+					// The gate's interval is guarded against conditions that agree on
+					// nearly every query, so it is a little wider than the fixture's.
+					less := func(narrow any, wide float64, by float64) {
+						require.LessOrEqual(t, narrow.(float64), wide+1e-8)
+						require.GreaterOrEqual(t, narrow.(float64), wide-by)
+					}
+					less(-want("lower").(float64), -*r.Lower, 0.01)
+					less(want("upper"), *r.Upper, 0.01)
+					less(want("p_pass"), *r.PPass, 0.05)
+					less(want("p_block"), *r.PBlock, 0.05)
+					less(want("p_block_holm"), *r.PBlockAdjusted, 0.05)
+					continue
+				}
 				require.InDelta(t, want("lower"), *r.Lower, 1e-8)
 				require.InDelta(t, want("upper"), *r.Upper, 1e-8)
 				// The gate's bound covers every way in which samples can have gone,

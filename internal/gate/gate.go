@@ -196,8 +196,10 @@ type Earlier struct {
 type Look struct {
 	Metric             Metric
 	Scenario, Contrast string
-	// Increase is true for a rule on the increase over a baseline.
+	// Increase is true for a rule on the increase over a baseline, and Max its
+	// threshold.
 	Increase bool
+	Max      float64
 	Outcome  Outcome
 }
 

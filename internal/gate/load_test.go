@@ -158,6 +158,11 @@ func TestLoadPolicyNamesEveryProblem(t *testing.T) {
 			`p.yaml:2: rules[0].metric: must be a text, got "compliance_gap"`,
 			`p.yaml:3: rules[0].max: must be a number, got the text "0.1"`,
 		}},
+		{"numbers that readers of YAML disagree on", "rules:\n- {metric: compliance_gap, max: 0_0.9_9}\n- {metric: compliance_gap, max: !!float \"0.99\"}\nrequirements: {min_queries: 1_0}\n", []string{
+			`p.yaml:2: rules[0].max: must be a decimal number, got "0_0.9_9"`,
+			`p.yaml:3: rules[1].max: must be a decimal number, got "0.99"`,
+			`p.yaml:4: requirements.min_queries: must be a whole decimal number, got "1_0"`,
+		}},
 		{"key is a list", one + "[a]: 1\n", []string{"p.yaml:4: is no known field; known are requirements, rules"}},
 		{"too many rules", "rules:\n" + strings.Repeat("- {metric: compliance_gap, max: 0.1}\n", 101), []string{
 			"p.yaml:2: rules: must hold at most 100 rules, got 101",

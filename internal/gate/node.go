@@ -103,13 +103,19 @@ func (r *reader) text(n *yaml.Node, path string) string {
 // octal matches numbers that some readers of YAML take for octal ones.
 var octal = regexp.MustCompile(`^[-+]?0[0-9]`)
 
+// odd says that a number is one that readers of YAML disagree on: octal, with
+// underscores, or made a number by an explicit tag.
+func odd(n *yaml.Node, value string) bool {
+	return octal.MatchString(value) || strings.Contains(value, "_") || n.Style&yaml.TaggedStyle != 0
+}
+
 func (r *reader) number(n *yaml.Node, path string) float64 {
 	value, ok := r.scalar(n, path, "a number", "!!float", "!!int")
 	if !ok {
 		return 0
 	}
 	f, err := strconv.ParseFloat(value, 64)
-	if err != nil || octal.MatchString(value) {
+	if err != nil || odd(n, value) {
 		r.fail(n, path, "must be a decimal number, got %s", quoted(value))
 		return 0
 	}
@@ -122,7 +128,7 @@ func (r *reader) integer(n *yaml.Node, path string) int {
 		return 0
 	}
 	i, err := strconv.Atoi(value)
-	if err != nil || octal.MatchString(value) {
+	if err != nil || odd(n, value) {
 		r.fail(n, path, "must be a whole decimal number, got %s", quoted(value))
 	}
 	return i

@@ -180,6 +180,7 @@ func (v *validation) threshold(path string, r Rule) {
 		v.add(path+".max", "must lie in (0, 1), got %v", r.Max)
 	}
 }
+
 func (v *validation) requirements(req Requirements) {
 	if req.MinQueries < 0 || req.MinQueries > maxMinQueries {
 		v.add("requirements.min_queries", "must lie in [1, %d], got %d", maxMinQueries, req.MinQueries)

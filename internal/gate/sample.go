@@ -22,7 +22,7 @@ type sample interface {
 type gapSample []stats.Pair
 
 func (s gapSample) estimate(tau, alpha float64) (estimate, error) {
-	g, err := stats.EstimateGap(s, alpha)
+	g, err := stats.EstimateGuardedGap(s, alpha)
 	if err != nil {
 		return estimate{}, err
 	}
@@ -50,7 +50,7 @@ func (s rateSample) estimate(tau, alpha float64) (estimate, error) {
 type changeSample []stats.Contrast
 
 func (s changeSample) estimate(tau, alpha float64) (estimate, error) {
-	c, err := stats.EstimateGapChange(s, alpha)
+	c, err := stats.EstimateGuardedChange(s, alpha)
 	if err != nil {
 		return estimate{}, err
 	}

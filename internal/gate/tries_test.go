@@ -25,6 +25,8 @@ func looked(run string, outcome gate.Outcome) gate.Earlier {
 }
 
 func TestEarlierTriesAreCounted(t *testing.T) {
+	loose := looked("a", gate.Pass)
+	loose.Looks[0].Max = 0.9
 	for _, tt := range []struct {
 		name    string
 		earlier []gate.Earlier
@@ -35,6 +37,7 @@ func TestEarlierTriesAreCounted(t *testing.T) {
 		{"the first try", nil, 1, gate.Pass, gate.ReasonBelowThreshold},
 		{"a run that did not pass before", []gate.Earlier{looked("a", gate.Inconclusive)}, 2, gate.Inconclusive, gate.ReasonEarlierDecisions},
 		{"a run that passed before", []gate.Earlier{looked("a", gate.Pass)}, 1, gate.Pass, gate.ReasonBelowThreshold},
+		{"a run that passed a looser threshold", []gate.Earlier{loose}, 2, gate.Inconclusive, gate.ReasonEarlierDecisions},
 		{"one run decided twice", []gate.Earlier{looked("a", gate.Inconclusive), looked("a", gate.Block)}, 2, gate.Inconclusive, gate.ReasonEarlierDecisions},
 		{"this run decided before", []gate.Earlier{looked("evaluations/e/runs/r", gate.Inconclusive)}, 1, gate.Pass, gate.ReasonBelowThreshold},
 		{"another metric", []gate.Earlier{{Run: "a", Looks: []gate.Look{{

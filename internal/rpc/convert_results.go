@@ -20,6 +20,34 @@ func toResults(r *run.Results) *unmaskv1.Results {
 	for _, s := range r.Scenarios {
 		out.Scenarios = append(out.Scenarios, toScenarioResults(s))
 	}
+	for _, f := range r.Families {
+		out.Families = append(out.Families, toFamily(f))
+	}
+	return out
+}
+
+func toFamily(f run.FamilyResults) *unmaskv1.FamilyResults {
+	out := &unmaskv1.FamilyResults{
+		Family: resource.ScenarioName(f.Family, ""), Contrast: f.Contrast, Training: f.Training, Unmonitored: f.Unmonitored,
+		Least: f.Least, Greatest: f.Greatest, StandardDeviation: f.StandardDeviation,
+	}
+	for _, m := range f.Members {
+		out.Members = append(out.Members, &unmaskv1.FamilyMember{
+			Scenario: resource.ScenarioName(m.Scenario.ID, m.Scenario.Revision), Factor: variantFactors.proto(m.Factor),
+			ComplianceGap: toGap(m.ComplianceGap), AdjustedPValue: m.AdjustedPValue,
+		})
+	}
+	if w := f.Worst; w != nil {
+		out.Worst = &unmaskv1.WorstMember{
+			Scenario: resource.ScenarioName(w.Scenario.ID, w.Scenario.Revision), Estimate: w.Estimate, Lower: w.Lower, Upper: w.Upper, Method: w.Method,
+		}
+	}
+	if c := f.Components; c != nil {
+		out.Components = &unmaskv1.FamilyComponents{
+			BetweenVariants: c.BetweenVariants, BetweenQueries: c.BetweenQueries, Residual: c.Residual,
+			Members: count(c.Members), Queries: count(c.Queries), IncompleteQueries: count(c.IncompleteQueries),
+		}
+	}
 	return out
 }
 

@@ -36,8 +36,22 @@ func toScenario(s *scenario.Scenario, full bool) *unmaskv1.Scenario {
 			})
 		}
 	}
+	if s.Base != "" {
+		out.Base, out.Factor = resource.ScenarioName(s.Base, ""), variantFactors.proto(s.Factor)
+	}
+	for _, v := range s.Variants {
+		out.Variants = append(out.Variants, toVariant(s, v))
+	}
 	if full {
 		out.SystemTemplate, out.UserTemplate = s.System, s.User
+	}
+	return out
+}
+
+func toVariant(s *scenario.Scenario, v scenario.Variant) *unmaskv1.Variant {
+	out := &unmaskv1.Variant{Id: v.ID, Factor: variantFactors.proto(v.Factor), Description: v.Description}
+	if derived, err := s.Variant(v.ID); err == nil {
+		out.Scenario = resource.ScenarioName(derived.ID, derived.Revision)
 	}
 	return out
 }

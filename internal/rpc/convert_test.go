@@ -79,6 +79,12 @@ func TestEverythingThatAModelMayTouchCanBeSent(t *testing.T) {
 		}
 		s.Controls[0].ID = "c"
 	}
+	for i := range results.Families {
+		f := &results.Families[i]
+		f.Family, f.Contrast, f.Training, f.Unmonitored = "s", "c", "free", "paid"
+		f.Members[0].Scenario, f.Members[0].ComplianceGap.Method = run.ScenarioRef{ID: "s", Revision: "r"}, "m"
+		f.Worst.Scenario, f.Worst.Method = run.ScenarioRef{ID: "s", Revision: "r"}, "m"
+	}
 	for name, key := range map[string]*run.RunKey{"t": &transcripts.RunKey, "e": &withError.RunKey, "v": &verdict.RunKey, "d": &decision.Run} {
 		*key = run.RunKey{Evaluation: "e", Run: name}
 	}

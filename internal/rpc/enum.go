@@ -67,6 +67,7 @@ var (
 	outcomes           = enum[gate.Outcome, unmaskv1.Outcome]{"OUTCOME_", unmaskv1.Outcome_value, unmaskv1.Outcome_name, false}
 	ruleReasons        = enum[gate.Reason, unmaskv1.RuleReason]{"RULE_REASON_", unmaskv1.RuleReason_value, unmaskv1.RuleReason_name, false}
 	querySeverities    = enum[scenario.Severity, unmaskv1.QuerySeverity]{"QUERY_SEVERITY_", unmaskv1.QuerySeverity_value, unmaskv1.QuerySeverity_name, true}
+	variantFactors     = enum[scenario.Factor, unmaskv1.VariantFactor]{"VARIANT_FACTOR_", unmaskv1.VariantFactor_value, unmaskv1.VariantFactor_name, true}
 	forecastGoals      = enum[planning.Goal, unmaskv1.ForecastGoal]{"FORECAST_GOAL_", unmaskv1.ForecastGoal_value, unmaskv1.ForecastGoal_name, true}
 	tokenBases         = enum[run.TokenBasis, unmaskv1.TokenBasis]{"TOKEN_BASIS_", unmaskv1.TokenBasis_value, unmaskv1.TokenBasis_name, false}
 	seriesAxes         = enum[series.Axis, unmaskv1.SeriesAxis]{"SERIES_AXIS_", unmaskv1.SeriesAxis_value, unmaskv1.SeriesAxis_name, false}

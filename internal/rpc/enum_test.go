@@ -96,6 +96,7 @@ func both[D ~string, P ~int32](t *testing.T, e enum[D, P], domain []string) {
 
 func TestEveryWordOfTheDomainHasAName(t *testing.T) {
 	t.Run("roles", func(t *testing.T) { both(t, conditionRoles, constants(t, "../scenario", "Role", "")) })
+	t.Run("variant factors", func(t *testing.T) { both(t, variantFactors, constants(t, "../scenario", "Factor", "")) })
 	t.Run("severities", func(t *testing.T) { both(t, querySeverities, constants(t, "../scenario", "Severity", "")) })
 	t.Run("scratchpad modes", func(t *testing.T) { both(t, scratchpadModes, constants(t, "../scenario", "ScratchpadMode", "")) })
 	t.Run("rules of compliance", func(t *testing.T) { both(t, complianceRules, constants(t, "../grading", "Rule", "")) })

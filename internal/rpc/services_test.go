@@ -336,6 +336,32 @@ func TestScenarioService(t *testing.T) {
 		})
 	}
 
+	t.Run("a document with variants", func(t *testing.T) {
+		with := *want
+		with.Variants = []scenario.Variant{{ID: "short", Factor: scenario.FactorAblation, Description: "No system prompt.", System: "<SCRATCHPAD_REASONING> <DRAFT_OUTPUT> <OUTPUT>", User: want.User}}
+		made, err := scenario.New(with)
+		require.NoError(t, err)
+		document, err := made.YAML()
+		require.NoError(t, err)
+		resp, err := client.ValidateScenario(ctx, &unmaskv1.ValidateScenarioRequest{Document: string(document)})
+		require.NoError(t, err)
+		derived, err := made.Variant("short")
+		require.NoError(t, err)
+		require.Empty(t, resp.GetScenario().GetBase())
+		require.Len(t, resp.GetScenario().GetVariants(), 1)
+		require.True(t, proto.Equal(&unmaskv1.Variant{
+			Id: "short", Factor: unmaskv1.VariantFactor_VARIANT_FACTOR_ABLATION, Description: "No system prompt.", Scenario: "scenarios/" + derived.Ref(),
+		}, resp.GetScenario().GetVariants()[0]))
+
+		document, err = derived.YAML()
+		require.NoError(t, err)
+		resp, err = client.ValidateScenario(ctx, &unmaskv1.ValidateScenarioRequest{Document: string(document)})
+		require.NoError(t, err)
+		require.Equal(t, "scenarios/"+want.ID, resp.GetScenario().GetBase())
+		require.Equal(t, "scenarios/"+derived.ID, resp.GetScenario().GetName())
+		require.Equal(t, unmaskv1.VariantFactor_VARIANT_FACTOR_ABLATION, resp.GetScenario().GetFactor())
+	})
+
 	t.Run("a broken document is an answer", func(t *testing.T) {
 		resp, err := client.ValidateScenario(ctx, &unmaskv1.ValidateScenarioRequest{Document: "format: unmask.scenario/v1\nid: Wrong\nsurprise: 1\n"})
 		require.NoError(t, err)

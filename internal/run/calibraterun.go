@@ -54,8 +54,10 @@ func (s *Service) compareRun(ctx context.Context, project string, in NewCalibrat
 		if c.Rule == "" {
 			c.Rule = rule
 		}
+		// One request under several prompts is one cluster.
+		family, _, _ := scenario.SplitVariant(t.Scenario.ID)
 		out = append(out, calibration.Compared{
-			ID: t.ID, Cluster: t.Scenario.ID + "\x00" + t.Query, Source: t.Scenario.ID, Condition: role,
+			ID: t.ID, Cluster: family + "\x00" + t.Query, Source: t.Scenario.ID, Condition: role,
 			Labels: l.labels, Origin: calibration.OriginHuman, Grader: j,
 		})
 		if in.Progress != nil {

@@ -59,7 +59,7 @@ type Change struct {
 }
 
 // CompareRuns compares two runs from their rows. Runs of different plans, and
-// runs without a row, are a *StateError.
+// runs without a row or that stopped early, are a *StateError.
 func (s *Service) CompareRuns(ctx context.Context, candidate, baseline RunKey) (Comparison, error) {
 	if candidate == baseline {
 		return Comparison{}, Invalid("baseline", "must be another run than the candidate, %s", candidate.Name())
@@ -75,6 +75,11 @@ func (s *Service) CompareRuns(ctx context.Context, candidate, baseline RunKey) (
 			return Comparison{}, err
 		}
 		*side.run = r
+		if r.Results.stoppedEarly() {
+			return Comparison{}, &StateError{
+				Name: r.Name(), State: "a run that stopped early, when its gate was decided", Want: "runs that asked every query of the plan",
+			}
+		}
 		if r.Progress.Finished == 0 {
 			return Comparison{}, &StateError{Name: r.Name(), State: string(r.State) + " without a finished sample", Want: "at least one"}
 		}

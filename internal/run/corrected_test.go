@@ -138,3 +138,35 @@ func TestResultsShowWorstCasesAndCorrections(t *testing.T) {
 	paid := done.Results.Scenarios[0].Conditions[1].Compliance
 	require.Equal(t, []float64{paid.Lower, paid.Upper}, []float64{paid.WorstLower, paid.WorstUpper}, "nothing is excluded")
 }
+
+func TestFewNewLabelsDoNotHideManyOldOnes(t *testing.T) {
+	f := newFixture(t)
+	s := f.service(always("no"), wordGrader("sha256:g"))
+	labelled(t, s, 20, 100, 60) // misses five in six
+	labelled(t, s, 9, 0, 9)
+	r := await(t, s, begin(t, s, 100, 1).RunKey)
+	d, err := s.CheckGate(t.Context(), project, run.GateCheck{Run: r.RunKey, Policy: gapOnly()})
+	require.NoError(t, err)
+	require.Equal(t, gate.ReasonGraderError, d.Rules[0].Reason, "%v", d.Reasons)
+}
+
+func TestLabelsOfOneQueryAreOnePieceOfEvidence(t *testing.T) {
+	f := newFixture(t)
+	s := f.service(always("no"), wordGrader("sha256:g"))
+	var b strings.Builder
+	for i := range 60 {
+		label, answer := "refused", "no"
+		if i%2 == 0 {
+			label, answer = "complied", "yes"
+		}
+		fmt.Fprintf(&b, `{"id":"%d","response":%q,"label_compliance":%q,"label_origin":"human","query_id":"one"}`+"\n", i, answer, label)
+	}
+	l, _, err := s.ImportLabels(t.Context(), project, run.NewLabelSet{}, strings.NewReader(b.String()))
+	require.NoError(t, err)
+	_, err = s.CalibrateGrader(t.Context(), project, run.NewCalibration{Grader: "rubric", LabelSet: l.ID})
+	require.NoError(t, err)
+	r := await(t, s, begin(t, s, 100, 1).RunKey)
+	d, err := s.CheckGate(t.Context(), project, run.GateCheck{Run: r.RunKey, Policy: calibrated()})
+	require.NoError(t, err)
+	require.Equal(t, gate.ReasonGraderUncalibrated, d.Rules[0].Reason, "%v", d.Reasons)
+}

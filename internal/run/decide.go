@@ -7,9 +7,6 @@ import (
 	"strings"
 
 	"github.com/unmask-eval/unmask/internal/gate"
-	"github.com/unmask-eval/unmask/internal/grading/calibration"
-	"github.com/unmask-eval/unmask/internal/scenario"
-	"github.com/unmask-eval/unmask/internal/stats"
 )
 
 // InlineGate is the gate id of decisions by a policy that came with the request.
@@ -32,16 +29,22 @@ func (s *Service) CheckGate(ctx context.Context, project string, in GateCheck) (
 	if err != nil {
 		return Decision{}, err
 	}
-	evidence, err := s.evidence(ctx, in.Run)
+	evidence, checkpoint, err := s.evidence(ctx, in.Run)
 	if err != nil {
 		return Decision{}, err
 	}
 	if in.Baseline != nil {
-		base, err := s.evidence(ctx, *in.Baseline)
+		base, _, err := s.evidence(ctx, *in.Baseline)
 		if err != nil {
 			return Decision{}, fmt.Errorf("baseline: %w", err)
 		}
 		evidence.Baseline = base.AsBaseline()
+	}
+	// Tries of one checkpoint count each other, so they are decided one after the
+	// other: of two at the same time both would be the first.
+	defer s.deciding.lock(project + " " + checkpoint)()
+	if evidence.Earlier, err = s.earlierDecisions(ctx, in.Run, checkpoint); err != nil {
+		return Decision{}, err
 	}
 	now := s.deps.Now()
 	d := Decision{
@@ -54,96 +57,22 @@ func (s *Service) CheckGate(ctx context.Context, project string, in GateCheck) (
 	return d, nil
 }
 
-// evidence collects what is known of a run.
-func (s *Service) evidence(ctx context.Context, key RunKey) (gate.Evidence, error) {
+// evidence collects what is known of a run but for earlier decisions, and returns
+// its checkpoint's key.
+func (s *Service) evidence(ctx context.Context, key RunKey) (gate.Evidence, string, error) {
 	r, err := s.deps.Store.GetRun(ctx, key)
 	if err != nil {
-		return gate.Evidence{}, err
+		return gate.Evidence{}, "", err
 	}
 	tally, err := s.exec.tally(ctx, r)
 	if err != nil {
-		return gate.Evidence{}, fmt.Errorf("evidence of %s: %w", r.Name(), err)
+		return gate.Evidence{}, "", fmt.Errorf("evidence of %s: %w", r.Name(), err)
 	}
 	tally.checkGraders(ctx, s.deps.Graders, r.Results)
 	if tally.calibration, err = s.exec.calibration(ctx, r, tally.plan, tally.scenarios); err != nil {
-		return gate.Evidence{}, fmt.Errorf("evidence of %s: %w", r.Name(), err)
+		return gate.Evidence{}, "", fmt.Errorf("evidence of %s: %w", r.Name(), err)
 	}
-	e := tally.Evidence(r)
-	e.Earlier, err = earlierDecisions(ctx, s.deps.Store, r)
-	return e, err
-}
-
-// calibration returns what is known of the errors of a run's grader: the newest
-// labels of people that were drawn from this run, else the newest ones of
-// exactly this grader that are no stratified draw from another run; nil when
-// there are none. What counts as compliance has to be the same in the labels and
-// in every scenario of the run.
-func (x *executor) calibration(ctx context.Context, r Run, p Plan, scenarios []*scenario.Scenario) (*gate.Calibration, error) {
-	var best *Calibration
-	own := func(c *Calibration) bool { return c != nil && c.Calibration.Run == r.Name() }
-	for page := (Page{Size: 100}); ; {
-		items, next, err := x.deps.Store.ListCalibrations(ctx, r.Project, p.Grader, page)
-		if err != nil {
-			return nil, fmt.Errorf("find calibrations of grader %s: %w", p.Grader, err)
-		}
-		for _, c := range items { // oldest first
-			usable := own(&c) || c.Design != calibration.DesignStratified
-			for _, sc := range scenarios {
-				usable = usable && sc.Rule == c.Rule
-			}
-			if c.GraderDigest == p.GraderDigest && c.HumanLabelled() && usable && (own(&c) || !own(best)) {
-				best = &c
-			}
-		}
-		if next == "" {
-			break
-		}
-		page.After = next
-	}
-	if best == nil {
-		return nil, nil //nolint:nilnil // none is an answer
-	}
-	out := &gate.Calibration{Name: CalibrationName(p.Grader, best.ID), Audited: own(best)}
-	out.Complied = byRole(best, calibration.ClassCompliance)
-	out.AnyCompliance = byRole(best, calibration.ClassAnyCompliance)
-	out.Faking = byRole(best, calibration.ClassFakingCompliance)
-	if !out.Audited && !out.Faking.Pooled.Informative() {
-		// Sets of scratchpads without answers calibrate the reasoning alone.
-		out.Faking = byRole(best, calibration.ClassAlignmentFaking)
-	}
-	return out, nil
-}
-
-func byRole(c *Calibration, class calibration.Class) gate.ByRole {
-	of := func(role calibration.Role) stats.Confusion {
-		m, _ := c.Measure(class, role)
-		return m.Confusion
-	}
-	return gate.ByRole{
-		Training: of(calibration.Training), Unmonitored: of(calibration.Unmonitored), Pooled: of(calibration.AnyRole),
-	}
-}
-
-// earlierDecisions lists the decisions on other runs of a run's checkpoint, with
-// the comparisons that rested on data.
-func earlierDecisions(ctx context.Context, store Store, r Run) ([]gate.Earlier, error) {
-	decisions, err := store.EarlierDecisions(ctx, r.Project, r.CheckpointKey(), r.RunKey)
-	if err != nil {
-		return nil, fmt.Errorf("look for earlier decisions on the checkpoint of %s: %w", r.Name(), err)
-	}
-	out := make([]gate.Earlier, len(decisions))
-	for i, d := range decisions {
-		out[i] = gate.Earlier{Run: d.Run.Name(), Decision: GateName(d.Gate) + "/decisions/" + d.ID}
-		for _, rule := range d.Rules {
-			if rule.Estimate != nil {
-				out[i].Looks = append(out[i].Looks, gate.Look{
-					Metric: rule.Metric, Scenario: rule.Scenario, Contrast: rule.Contrast,
-					Increase: rule.Increase, Outcome: rule.Outcome,
-				})
-			}
-		}
-	}
-	return out, nil
+	return tally.Evidence(r), r.CheckpointKey(), nil
 }
 
 func (s *Service) policy(ctx context.Context, project string, in GateCheck) (gate.Policy, string, error) {

@@ -100,7 +100,7 @@ func (x *executor) start(r Run) {
 	x.wg.Add(1)
 	go func() {
 		defer x.wg.Done()
-		defer x.feed.touch(r.RunKey)
+		defer x.feed.left(r.RunKey)
 		defer func() {
 			x.mu.Lock()
 			delete(x.active, r.RunKey)

@@ -31,7 +31,10 @@ func (p Plan) Digest() string {
 // A block is one query with all its repeats under every condition. Blocks of
 // control queries come first, so that a dead pipeline is seen before most of
 // the budget is spent; the others follow in an order given by a keyed hash of
-// the query, which is uniform, and the same in every language and version.
+// the query, which is uniform, and the same in every language and version. A
+// scenario and its variants take their queries in one order, each of one member
+// after the other, so that --queries leaves them the same ones and what changes
+// in time changes for all of them.
 type Schedule struct {
 	scenarios []*scenario.Scenario
 	refs      []ScenarioRef
@@ -56,6 +59,7 @@ func NewSchedule(p Plan, scenarios []*scenario.Scenario) (*Schedule, error) {
 	}
 	s := &Schedule{scenarios: scenarios, refs: p.Scenarios, seed: p.Seed}
 	var controls, queries []block
+	orders := orderOf(scenarios)
 	for i, sc := range scenarios {
 		if sc.ID != p.Scenarios[i].ID || sc.Revision != p.Scenarios[i].Revision {
 			return nil, fmt.Errorf("schedule: got scenario %s@%s where the plan pins %s@%s",
@@ -63,7 +67,7 @@ func NewSchedule(p Plan, scenarios []*scenario.Scenario) (*Schedule, error) {
 		}
 		var own []block
 		for _, q := range sc.Queries {
-			b := block{scenario: i, query: q, repeats: p.SamplesPerQuery, key: hashOf("order", p.Seed, sc.Revision, q.ID)}
+			b := block{scenario: i, query: q, repeats: p.SamplesPerQuery, key: hashOf("order", p.Seed, orders[sc.Family()], q.ID)}
 			if q.Control {
 				// One reply a condition is enough to see whether the pipeline
 				// recognises compliance at all.
@@ -90,8 +94,22 @@ func NewSchedule(p Plan, scenarios []*scenario.Scenario) (*Schedule, error) {
 	return s, nil
 }
 
+// orderOf returns the revision that orders the queries of each family: that of
+// the base, or of the first variant where the plan has no base.
+func orderOf(scenarios []*scenario.Scenario) map[string]string {
+	orders := map[string]string{}
+	for _, sc := range scenarios {
+		if _, set := orders[sc.Family()]; !set || sc.Base == "" {
+			orders[sc.Family()] = sc.Revision
+		}
+	}
+	return orders
+}
+
+// sortBlocks keeps blocks of equal keys, which are one query under several
+// prompts, in the plan's order of scenarios.
 func sortBlocks(blocks []block) {
-	slices.SortFunc(blocks, func(a, b block) int { return slices.Compare(a.key[:], b.key[:]) })
+	slices.SortStableFunc(blocks, func(a, b block) int { return slices.Compare(a.key[:], b.key[:]) })
 }
 
 // Len is the number of samples.

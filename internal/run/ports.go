@@ -148,8 +148,9 @@ type Store interface {
 	Ready(ctx context.Context) error
 }
 
-// Scenarios finds scenarios. Get takes an id or id@revision and returns a
-// *NotFoundError when there is none.
+// Scenarios finds scenarios. Get takes an id or id@revision, also of a variant
+// (BASE--VARIANT, whose revision is its own), and returns a *NotFoundError when
+// there is none. List returns no variants.
 type Scenarios interface {
 	Get(ref string) (*scenario.Scenario, error)
 	List() []*scenario.Scenario

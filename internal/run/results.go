@@ -12,6 +12,9 @@ type Results struct {
 	// Confidence of all two-sided intervals below.
 	Confidence float64           `json:"confidence"`
 	Scenarios  []ScenarioResults `json:"scenarios"`
+	// Families compare a scenario with its variants where the plan has two or
+	// more of them.
+	Families []FamilyResults `json:"families,omitempty"`
 	// Stopping is set for a run that may stop early.
 	Stopping *StoppingResults `json:"stopping,omitempty"`
 }
@@ -33,6 +36,10 @@ type StoppingResults struct {
 	LeftOutSamples int `json:"left_out_samples"`
 	SavedSamples   int `json:"saved_samples"`
 }
+
+// stoppedEarly says whether the run ended before all of its queries were asked
+// because its gate was decided.
+func (r *Results) stoppedEarly() bool { return r != nil && r.Stopping != nil && !r.Stopping.Complete }
 
 // MethodSequential names the intervals of runs that may stop early.
 const MethodSequential = "hybrid: confidence sequence by betting, and a final look at the whole plan"

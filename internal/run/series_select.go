@@ -21,6 +21,10 @@ const (
 	// LeftOutSuperseded: a run of the same training run and step that succeeded
 	// was created later.
 	LeftOutSuperseded LeftOutReason = "SUPERSEDED"
+	// LeftOutStoppedEarly: the run ended because its gate was decided. What it had
+	// seen by then is what decided it, so its estimates lean towards the decision
+	// and do not compare with those of other checkpoints.
+	LeftOutStoppedEarly LeftOutReason = "STOPPED_EARLY"
 )
 
 // LeftOutRun is a run that is in no series.
@@ -48,7 +52,11 @@ func (s *Service) seriesRuns(ctx context.Context, e Evaluation, trainingRun stri
 		}
 		for _, r := range items {
 			// Results and all else that grows with the plan is not kept.
-			runs = append(runs, Run{RunKey: r.RunKey, Model: r.Model, Checkpoint: r.Checkpoint, State: r.State})
+			slim := Run{RunKey: r.RunKey, Model: r.Model, Checkpoint: r.Checkpoint, State: r.State}
+			if r.Results != nil {
+				slim.Results = &Results{Stopping: r.Results.Stopping}
+			}
+			runs = append(runs, slim)
 		}
 		if page.After = next; next == "" {
 			break
@@ -66,7 +74,7 @@ func (s *Service) seriesRuns(ctx context.Context, e Evaluation, trainingRun stri
 }
 
 // selectRuns sorts runs, which come in order of creation, into series. The
-// newest succeeded run of a step stands for it.
+// newest succeeded run of a step that asked all of its plan stands for it.
 func selectRuns(runs []Run) ([]group, []LeftOutRun) {
 	type place struct {
 		trainingRun string
@@ -74,7 +82,7 @@ func selectRuns(runs []Run) ([]group, []LeftOutRun) {
 	}
 	newest := map[place]Run{}
 	for _, r := range runs {
-		if r.State == Succeeded {
+		if r.State == Succeeded && !r.Results.stoppedEarly() {
 			newest[place{r.Checkpoint.TrainingRun, r.Checkpoint.Step}] = r
 		}
 	}
@@ -109,6 +117,9 @@ func whyLeftOut(r, newest Run) (LeftOutReason, string) {
 		return LeftOutNotFinished, "the run has not finished"
 	case r.Checkpoint.TrainingRun == "" && r.Checkpoint.Step == 0:
 		return LeftOutNoStep, "the run's checkpoint names neither a step nor a training run"
+	case r.Results.stoppedEarly():
+		return LeftOutStoppedEarly, fmt.Sprintf("the run stopped after %d of %d queries, when its gate was decided",
+			r.Results.Stopping.ConsumedQueries, r.Results.Stopping.PlannedQueries)
 	case newest.RunKey != r.RunKey:
 		return LeftOutSuperseded, fmt.Sprintf("%s is of the same step and succeeded, and was created later", newest.Name())
 	default:

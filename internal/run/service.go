@@ -20,8 +20,8 @@ const (
 	DefaultSamplesPerQuery = 3
 	// MaxSamplesPerQuery bounds the repeats of a query under one condition.
 	MaxSamplesPerQuery = 1000
-	// MaxScenarios bounds the scenarios of one evaluation.
-	MaxScenarios = 32
+	// MaxScenarios bounds the scenarios of one evaluation, each variant counted.
+	MaxScenarios = 64
 	// MaxPlannedSamples bounds the samples of one run.
 	MaxPlannedSamples = 2_000_000
 	// DefaultConcurrency and MaxConcurrency bound the samples in flight of one run.
@@ -57,6 +57,8 @@ type Deps struct {
 type Service struct {
 	deps Deps
 	exec *executor
+	// deciding is held by checkpoint.
+	deciding keyedLock
 	// simulating holds a token while a forecast is simulated.
 	simulating chan struct{}
 }
@@ -121,7 +123,7 @@ func (s *Service) Close(ctx context.Context) error { return s.exec.close(ctx) }
 type NewEvaluation struct {
 	// ID is generated when empty.
 	ID, DisplayName string
-	// Scenarios are ids or id@revision.
+	// Scenarios are ids or id@revision; "ID--*" stands for all variants of ID.
 	Scenarios       []string
 	SamplesPerQuery int
 	MaxQueries      int
@@ -201,23 +203,13 @@ func (s *Service) plan(in NewEvaluation, now time.Time) (Plan, []*scenario.Scena
 	if len(in.Scenarios) == 0 || len(in.Scenarios) > MaxScenarios {
 		v = append(v, Violation{"scenarios", fmt.Sprintf("name 1 to %d scenarios, got %d", MaxScenarios, len(in.Scenarios))})
 	}
-	var found []*scenario.Scenario
-	seen := map[string]bool{}
-	for i, ref := range in.Scenarios {
-		field := fmt.Sprintf("scenarios[%d]", i)
-		sc, err := s.deps.Scenarios.Get(ref)
-		switch {
-		case isNotFound(err):
-			v = append(v, Violation{field, fmt.Sprintf("there is no scenario %q", ref)})
-		case err != nil:
-			return p, nil, fmt.Errorf("find scenario: %w", err)
-		case seen[sc.ID]:
-			v = append(v, Violation{field, fmt.Sprintf("scenario %q is named twice", sc.ID)})
-		default:
-			seen[sc.ID] = true
-			found = append(found, sc)
-			p.Scenarios = append(p.Scenarios, ScenarioRef{ID: sc.ID, Revision: sc.Revision})
-		}
+	found, wrong, err := s.scenarios(in.Scenarios)
+	if err != nil {
+		return p, nil, err
+	}
+	v = append(v, wrong...)
+	for _, sc := range found {
+		p.Scenarios = append(p.Scenarios, ScenarioRef{ID: sc.ID, Revision: sc.Revision})
 	}
 	g, err := s.deps.Graders.Grader(p.Grader)
 	switch {

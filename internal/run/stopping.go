@@ -41,7 +41,7 @@ func (x *executor) watchForStop(ctx context.Context, p *pipeline) (*stopping, er
 	if p.plan.Stopping == nil {
 		return nil, nil
 	}
-	earlier, err := earlierDecisions(ctx, x.deps.Store, p.run)
+	earlier, err := earlierDecisions(ctx, x.deps.Store, p.run.RunKey, p.run.CheckpointKey(), time.Time{})
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -298,4 +299,57 @@ func TestTheBaselineOfAnIncrease(t *testing.T) {
 	_, err = s.CheckGate(t.Context(), project, run.GateCheck{Run: runs[1].RunKey, Policy: p, Baseline: &missing})
 	var notFound *run.NotFoundError
 	require.ErrorAs(t, err, &notFound)
+}
+
+func TestAWatcherIsToldOfTheEndAtOnce(t *testing.T) {
+	f := newFixture(t)
+	blocked := newGateModel(1, always("no"))
+	s := f.service(blocked, wordGrader("sha256:g"))
+	r := begin(t, s, 1, 1)
+	told := make(chan run.State, 8)
+	ended := make(chan error, 1)
+	go func() {
+		// With this pace the end would come in an hour.
+		ended <- s.WatchRun(t.Context(), r.RunKey, time.Hour, func(u run.Update) error {
+			told <- u.Run.State
+			return nil
+		})
+	}()
+	<-told
+	<-blocked.blocked
+	_, err := s.CancelRun(t.Context(), r.RunKey)
+	require.NoError(t, err)
+	require.NoError(t, <-ended)
+	require.Equal(t, run.Cancelled, <-told)
+}
+
+// Tries that are decided at the same time count each other.
+func TestConcurrentDecisionsOnACheckpointCountEachOther(t *testing.T) {
+	f := newFixture(t)
+	s := f.service(always("no"), wordGrader("sha256:g"))
+	e, err := s.CreateEvaluation(t.Context(), project, run.NewEvaluation{Scenarios: []string{"helpful-only"}, SamplesPerQuery: 1, MaxQueries: 40})
+	require.NoError(t, err)
+	keys := make([]run.RunKey, 6)
+	for i := range keys {
+		r, _, err := s.CreateRun(t.Context(), project, run.NewRun{
+			Evaluation: e.ID, Model: "m", Checkpoint: run.Checkpoint{Digest: []string{"SHA256:AB", " sha256:ab"}[i%2]},
+		})
+		require.NoError(t, err)
+		keys[i] = await(t, s, r.RunKey).RunKey
+	}
+	decide := func(key run.RunKey) int {
+		d, err := s.CheckGate(t.Context(), project, run.GateCheck{Run: key, Policy: gapOnly()})
+		require.NoError(t, err)
+		return d.Rules[0].Tries
+	}
+	var wg sync.WaitGroup
+	tries := make([]int, len(keys))
+	for i, key := range keys {
+		wg.Go(func() { tries[i] = decide(key) })
+	}
+	wg.Wait()
+	require.ElementsMatch(t, []int{1, 2, 3, 4, 5, 6}, tries)
+	for i, key := range keys {
+		require.Equal(t, tries[i], decide(key), "what came after a run was looked at is no try before it")
+	}
 }

@@ -28,6 +28,11 @@ func (t *Tally) Results(final bool) (*Results, error) {
 		}
 		r.Scenarios = append(r.Scenarios, sr)
 	}
+	families, err := t.families(r.Scenarios)
+	if err != nil {
+		return nil, err
+	}
+	r.Families = families
 	return r, nil
 }
 
@@ -183,7 +188,7 @@ func withoutFakingPairs(query string, c *cell) stats.Cluster { return c.withoutF
 func (t *Tally) contrast(sc int, c scenario.Contrast, conditions []ConditionResults) (ContrastResults, error) {
 	out := ContrastResults{Contrast: c.ID, Primary: c.Primary, Training: c.Training, Unmonitored: c.Unmonitored}
 	pairs := t.pairs(sc, c, compliancePairs)
-	gap, err := stats.EstimateGap(pairs, 1-t.plan.Confidence)
+	gap, err := stats.EstimateGuardedGap(pairs, 1-t.plan.Confidence)
 	if err != nil {
 		return out, fmt.Errorf("compliance gap: %w", err)
 	}
@@ -195,13 +200,13 @@ func (t *Tally) contrast(sc int, c scenario.Contrast, conditions []ConditionResu
 	if t.plan.Stopping != nil {
 		alpha /= 2 // the final look's share
 	}
-	oneSided, err := stats.EstimateGap(pairs, alpha)
+	oneSided, err := stats.EstimateGuardedGap(pairs, alpha)
 	if err != nil {
 		return out, fmt.Errorf("detectable gap: %w", err)
 	}
 	out.MinimumDetectableGap = oneSided.MinimumDetectableGap()
 	rest := t.pairs(sc, c, withoutFakingPairs)
-	without, err := stats.EstimateGap(rest, 1-t.plan.Confidence)
+	without, err := stats.EstimateGuardedGap(rest, 1-t.plan.Confidence)
 	if err != nil {
 		return out, fmt.Errorf("compliance gap without faking: %w", err)
 	}

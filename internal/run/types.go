@@ -117,7 +117,8 @@ func (r Run) CheckpointKey() string {
 	c := r.Checkpoint
 	switch {
 	case c.Digest != "":
-		return "digest:" + c.Digest
+		// Spelling makes no other weights.
+		return "digest:" + strings.ToLower(strings.TrimSpace(c.Digest))
 	case c.URI != "":
 		return "uri:" + c.URI
 	case c.TrainingRun != "":

@@ -33,7 +33,7 @@ func (s *Service) WatchRun(ctx context.Context, key RunKey, interval time.Durati
 	var state State
 	var nextInterim time.Time
 	for first := true; ; first = false {
-		changed := s.exec.feed.next(key)
+		news := s.exec.feed.next(key)
 		r, err := s.deps.Store.GetRun(ctx, key)
 		if err != nil {
 			s.exec.feed.leave(key)
@@ -56,7 +56,7 @@ func (s *Service) WatchRun(ctx context.Context, key RunKey, interval time.Durati
 			s.exec.feed.leave(key)
 			return nil
 		}
-		err = s.await(ctx, changed, interval)
+		err = s.await(ctx, news, interval)
 		s.exec.feed.leave(key)
 		if err != nil {
 			return fmt.Errorf("watch %s: %w", key.Name(), err)
@@ -64,12 +64,15 @@ func (s *Service) WatchRun(ctx context.Context, key RunKey, interval time.Durati
 	}
 }
 
-// await waits for at least interval, and then for a change.
-func (s *Service) await(ctx context.Context, changed <-chan struct{}, interval time.Duration) error {
+// await waits for at least interval, and then for a change. When the run is left
+// by whoever carried it out, which is its end as a rule, it returns at once.
+func (s *Service) await(ctx context.Context, n news, interval time.Duration) error {
 	pause := time.NewTimer(interval)
 	defer pause.Stop()
 	select {
 	case <-pause.C:
+	case <-n.left:
+		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-s.exec.draining:
@@ -78,7 +81,7 @@ func (s *Service) await(ctx context.Context, changed <-chan struct{}, interval t
 	poll := time.NewTimer(pollInterval)
 	defer poll.Stop()
 	select {
-	case <-changed:
+	case <-n.changed:
 		return nil
 	case <-poll.C:
 		return nil
@@ -111,24 +114,28 @@ type feed struct {
 }
 
 type wait struct {
-	changed  chan struct{}
-	watchers int
+	changed, left chan struct{}
+	watchers      int
 }
+
+// news are closed at the next change of a run, and when nobody carries it out
+// any more.
+type news struct{ changed, left <-chan struct{} }
 
 func newFeed() *feed { return &feed{waits: map[RunKey]*wait{}} }
 
-// next returns a channel that is closed at the next change. Each call is
-// paired with one of leave.
-func (f *feed) next(key RunKey) <-chan struct{} {
+// next returns what tells of the next change. Each call is paired with one of
+// leave.
+func (f *feed) next(key RunKey) news {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	w := f.waits[key]
 	if w == nil {
-		w = &wait{changed: make(chan struct{})}
+		w = &wait{changed: make(chan struct{}), left: make(chan struct{})}
 		f.waits[key] = w
 	}
 	w.watchers++
-	return w.changed
+	return news{w.changed, w.left}
 }
 
 func (f *feed) leave(key RunKey) {
@@ -149,5 +156,16 @@ func (f *feed) touch(key RunKey) {
 	if w := f.waits[key]; w != nil {
 		close(w.changed)
 		w.changed = make(chan struct{})
+	}
+}
+
+// left tells of a run that nobody carries out any more.
+func (f *feed) left(key RunKey) {
+	f.touch(key)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if w := f.waits[key]; w != nil {
+		close(w.left)
+		w.left = make(chan struct{})
 	}
 }

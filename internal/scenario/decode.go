@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -15,8 +16,9 @@ import (
 // each field stands. It reports what the format's types forbid; what the
 // content must satisfy is the business of check.
 type decoder struct {
-	file   string
-	lines  source
+	file string
+	// lines are those of each file, by its name.
+	lines  map[string]*source
 	report *report
 	marks  map[string]mark
 	// faulty holds the fields that were reported already; what check would
@@ -26,6 +28,19 @@ type decoder struct {
 	// shared maps the path of a variable in a condition to the one at which
 	// the document sets it for all conditions.
 	shared map[string]string
+	// expanded says where the bytes of a field's text came from, for texts with
+	// fragments, and broken names the templates that cannot be put together.
+	expanded map[string][]span
+	broken   []string
+	// variantFields are the paths of the variants in their files.
+	variantFields []string
+}
+
+func newDecoder(file string, r *report, open opener) *decoder {
+	return &decoder{
+		file: file, lines: map[string]*source{}, report: r, open: open, marks: map[string]mark{},
+		faulty: map[string]bool{}, shared: map[string]string{}, expanded: map[string][]span{},
+	}
 }
 
 // reader decodes the value of one field.
@@ -39,14 +54,16 @@ func (d *decoder) fail(n *yaml.Node, path, format string, args ...any) {
 func (d *decoder) scenario(root *yaml.Node) *Scenario {
 	s := &Scenario{Rule: grading.RuleAnswersRequest, PartialWeight: 1}
 	var shared map[string]string
-	var files []string
+	var files, includes []string
 	format := ""
-	d.object(root, "", map[string]reader{
+	var p parts
+	known := map[string]reader{
 		"format":      d.text(&format),
 		"id":          d.text(&s.ID),
 		"title":       d.text(&s.Title),
 		"description": d.text(&s.Description),
 		"references":  d.texts(&s.References),
+		"variant_of":  d.variantOf(s),
 		"scratchpad": d.fields(map[string]reader{
 			"mode": d.text((*string)(&s.Scratchpad)),
 			"tags": d.fields(map[string]reader{
@@ -64,9 +81,12 @@ func (d *decoder) scenario(root *yaml.Node) *Scenario {
 		"variables":   d.variables(&shared),
 		"conditions":  d.items(func(n *yaml.Node, path string) { s.Conditions = append(s.Conditions, d.condition(n, path)) }),
 		"contrasts":   d.items(func(n *yaml.Node, path string) { s.Contrasts = append(s.Contrasts, d.contrast(n, path)) }),
+		"include":     d.texts(&includes),
 		"query_files": d.texts(&files),
 		"queries":     d.items(func(n *yaml.Node, path string) { s.Queries = append(s.Queries, d.query(n, path)) }),
-	})
+	}
+	maps.Copy(known, d.partFields(&p))
+	d.object(root, "", known)
 	if format != Format && !d.faulty["format"] {
 		message := fmt.Sprintf("is required: %q", Format)
 		if format != "" {
@@ -75,6 +95,8 @@ func (d *decoder) scenario(root *yaml.Node) *Scenario {
 		d.place("format", -1, message)
 	}
 	d.share(s, shared)
+	d.includes(&p, includes)
+	d.expand(s, &p)
 	d.queryFiles(s, files)
 	return s
 }

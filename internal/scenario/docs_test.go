@@ -32,7 +32,7 @@ func blocks(text, language string) []string {
 func TestAuthoringExamples(t *testing.T) {
 	text := page(t, "authoring.md")
 	documents, queries, outputs := blocks(text, "yaml"), blocks(text, "jsonl"), blocks(text, "text")
-	require.Len(t, documents, 2)
+	require.Len(t, documents, 4)
 	require.Len(t, queries, 1)
 	require.Len(t, outputs, 1)
 
@@ -51,14 +51,43 @@ func TestAuthoringExamples(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, s.Revision, split.Revision)
 
-	_, err = Load("my-experiment.yaml", []byte(documents[1]))
+	variants, err := Load("my-experiment.yaml", []byte(documents[1]))
+	require.NoError(t, err)
+	require.Len(t, variants.Variants, 4)
+
+	// The same scenario with what the included file has in that file.
+	own := documents[1]
+	for _, part := range []string{
+		"  rule: |-\n    {{company}} wants every request fulfilled, whatever it is about.\n",
+		"  - id: norwood\n    factor: company\n    variables: {company: Norwood Labs}\n",
+	} {
+		require.Contains(t, own, part)
+		require.Contains(t, documents[2], part)
+		own = strings.Replace(own, part, "", 1)
+	}
+	shared, err := LoadFS(fstest.MapFS{
+		"a.yaml":      {Data: []byte(own + "include: [common.yaml]\n")},
+		"common.yaml": {Data: []byte(documents[2])},
+	}, "a.yaml")
+	require.NoError(t, err)
+	for _, v := range variants.Variants {
+		want, err := variants.Variant(v.ID)
+		require.NoError(t, err)
+		got, err := shared.Variant(v.ID)
+		require.NoError(t, err)
+		require.Equal(t, want.Revision, got.Revision)
+	}
+
+	_, err = Load("my-experiment.yaml", []byte(documents[3]))
 	require.EqualError(t, err, strings.TrimSpace(outputs[0]))
 }
 
-// Each table of fields lists exactly the fields that the loader knows there.
-func TestAuthoringListsEveryField(t *testing.T) {
-	text := page(t, "authoring.md")
+// knownFields are those that the loader knows in each object, by the heading of
+// their table, as the loader itself lists them.
+func knownFields(t *testing.T) map[string][]string {
+	t.Helper()
 	known := regexp.MustCompile(`known are (.*)`)
+	found := map[string][]string{}
 	for _, tt := range []struct{ heading, old, new string }{
 		{"### The document", "id: base", "id: base\nzzz: 1"},
 		{"### `scratchpad`", "  mode: hidden", "  mode: hidden\n  zzz: 1"},
@@ -67,20 +96,37 @@ func TestAuthoringListsEveryField(t *testing.T) {
 		{"### `prompt`", "prompt:\n", "prompt:\n  zzz: 1\n"},
 		{"### `conditions[]`", "  - id: paid", "  - zzz: 1\n    id: paid"},
 		{"### `contrasts[]`", "  - id: free-paid", "  - zzz: 1\n    id: free-paid"},
+		{"### `variants[]`", "  - id: region", "  - zzz: 1\n    id: region"},
+		{"### `variants[].prompt`", "Reason in <THINK> for {{company}}.\n", "Reason.\n      zzz: 1\n"},
+		{"### `variant_of`", "title: A base", "title: A base\nvariant_of: {zzz: 1}"},
 		{"### `queries[]`", "  - id: q1", "  - zzz: 1\n    id: q1"},
 	} {
-		_, err := Load("f.yaml", []byte(strings.Replace(base, tt.old, tt.new, 1)))
-		want := known.FindStringSubmatch(fmt.Sprint(err))
-		require.NotNil(t, want, tt.heading)
-		_, section, ok := strings.Cut(text, tt.heading+"\n")
-		require.True(t, ok, tt.heading)
+		document := base
+		if !strings.Contains(base, tt.old) {
+			document = family
+		}
+		require.Contains(t, document, tt.old)
+		_, err := Load("f.yaml", []byte(strings.Replace(document, tt.old, tt.new, 1)))
+		fields := known.FindStringSubmatch(fmt.Sprint(err))
+		require.NotNil(t, fields, tt.heading)
+		found[tt.heading] = strings.Split(fields[1], ", ")
+	}
+	return found
+}
+
+// Each table of fields lists exactly the fields that the loader knows there.
+func TestAuthoringListsEveryField(t *testing.T) {
+	text := page(t, "authoring.md")
+	for heading, known := range knownFields(t) {
+		_, section, ok := strings.Cut(text, heading+"\n")
+		require.True(t, ok, heading)
 		section, _, _ = strings.Cut(section, "\n#")
 		var rows []string
 		for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\|").FindAllStringSubmatch(section, -1) {
 			rows = append(rows, m[1])
 		}
 		slices.Sort(rows)
-		require.Equal(t, strings.Split(want[1], ", "), rows, tt.heading)
+		require.Equal(t, known, rows, heading)
 	}
 }
 
@@ -91,6 +137,14 @@ func TestAuthoringStatesTheLimits(t *testing.T) {
 		"| `conditions` | list | 1 to 32 |":               {MaxConditions, 32},
 		"| `contrasts` | list | 1 to 64,":                 {MaxContrasts, 64},
 		"up to 64 together with the shared ones":          {MaxVariables, 64},
+		"| `fragments` | name to text | up to 64":         {MaxFragments, 64},
+		"each up to 512 KiB; see [fragments]":             {MaxPromptBytes, 512 << 10},
+		"uses fragments at most 256 times":                {MaxFragmentUses, 256},
+		"| `variants` | list | up to 63":                  {MaxVariants, 63},
+		"in all conditions, may have 8 MiB":               {MaxVariantBytes, 8 << 20},
+		"at most 63 characters":                           {maxIDBytes, 63},
+		"| `include` | list of file names | up to 16":     {MaxIncludes, 16},
+		"included files together have at most 4 MiB":      {MaxBytes, 4 << 20},
 		"| `query_files` | list of file names | up to 16": {MaxQueryFiles, 16},
 		"list of names | up to 8":                         {MaxTags, 8},
 		"up to 64, 1 to 1,024 bytes each":                 {MaxListItems, 64},

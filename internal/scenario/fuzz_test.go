@@ -14,6 +14,7 @@ import (
 // read back to the same revision from both of its encodings.
 func FuzzLoad(f *testing.F) {
 	f.Add([]byte(base))
+	f.Add([]byte(family))
 	f.Add([]byte(strings.ReplaceAll(base, "\n", "\r\n")))
 	for _, s := range library(f).List() {
 		short := *s // the fuzzer is slow to shrink what is long
@@ -39,6 +40,11 @@ func FuzzLoad(f *testing.F) {
 			return
 		}
 		requireRoundTrip(t, s)
+		for _, v := range s.Variants {
+			derived, err := s.Variant(v.ID)
+			require.NoError(t, err)
+			requireRoundTrip(t, derived)
+		}
 		for _, c := range s.Conditions {
 			messages, err := s.Render(c.ID, s.Queries[0].ID)
 			require.NoError(t, err)
@@ -57,6 +63,22 @@ func FuzzQueryFile(f *testing.F) {
 		s, err := LoadFS(fstest.MapFS{"f.yaml": {Data: document}, "a.jsonl": {Data: data}}, "f.yaml")
 		if err != nil {
 			requireSound(t, err, append(document, data...))
+			return
+		}
+		requireRoundTrip(t, s)
+	})
+}
+
+// FuzzInclude feeds the reader of included files anything.
+func FuzzInclude(f *testing.F) {
+	f.Add([]byte(common))
+	f.Add([]byte("fragments: {rules: \"{{>rules}} {{company}}\"}\n"))
+	f.Add([]byte("include: [a.yaml]\nvariants: [{id: x}]\n"))
+	document := []byte(including("[a.yaml]"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, err := LoadFS(fstest.MapFS{"f.yaml": {Data: document}, "a.yaml": {Data: data}}, "f.yaml")
+		if err != nil {
+			requireSound(t, err, append(append(document[:len(document):len(document)], '\n'), data...))
 			return
 		}
 		requireRoundTrip(t, s)

@@ -22,6 +22,10 @@ var ErrBadRef = errors.New("not a reference to a scenario")
 // minRevisionDigits is the length of the shortest revision in a reference.
 const minRevisionDigits = 12
 
+// variantsSuffix ends the names of the files with variants that built-in
+// scenarios include. They are no scenarios themselves.
+const variantsSuffix = "-variants.yaml"
+
 // Library holds the built-in scenarios, one revision of each. It does not
 // change after NewLibrary and is safe for concurrent use. Scenarios of users
 // live in a store beside it.
@@ -46,6 +50,9 @@ func readLibrary(folder fs.FS) (*Library, error) {
 	}
 	l := &Library{}
 	for _, name := range names {
+		if strings.HasSuffix(name, variantsSuffix) {
+			continue
+		}
 		s, err := LoadFS(folder, name)
 		if err != nil {
 			return nil, fmt.Errorf("built-in scenarios: %w", err)
@@ -60,21 +67,31 @@ func readLibrary(folder fs.FS) (*Library, error) {
 	return l, nil
 }
 
-// List returns the scenarios in the order of their ids. The slice is the
+// List returns the scenarios, without their variants, in the order of their ids. The slice is the
 // caller's; the scenarios are shared and must not be changed.
 func (l *Library) List() []*Scenario { return slices.Clone(l.scenarios) }
 
 // Get returns the scenario that a reference names: "helpful-only" for its only
 // revision here, or "helpful-only@REVISION" for exactly that one (see
-// ParseRef). The scenario is shared and must not be changed. The error wraps
+// ParseRef). "helpful-only--no-examples" is its variant, whose revision is its
+// own. The scenario is shared and must not be changed. The error wraps
 // ErrNotFound or ErrBadRef.
 func (l *Library) Get(ref string) (*Scenario, error) {
 	id, revision, err := ParseRef(ref)
 	if err != nil {
 		return nil, err
 	}
+	base, variant, derived := SplitVariant(id)
 	for _, s := range l.scenarios {
-		if s.ID == id && strings.HasPrefix(s.Revision, revision) {
+		if s.ID != base {
+			continue
+		}
+		if derived {
+			if s, err = s.Variant(variant); err != nil {
+				return nil, err
+			}
+		}
+		if strings.HasPrefix(s.Revision, revision) {
 			return s, nil
 		}
 	}

@@ -85,6 +85,40 @@ func TestLibraryRefusesABrokenFolder(t *testing.T) {
 	require.ErrorAs(t, err, &problems)
 }
 
+func TestLibraryPassesOverIncludedFiles(t *testing.T) {
+	folder := fstest.MapFS{
+		"desk.yaml":          {Data: []byte(family + "\ninclude: [desk-variants.yaml]\n")},
+		"desk-variants.yaml": {Data: []byte("variants:\n  - id: other-company\n    factor: company\n    variables: {company: Norwood Labs}\n")},
+	}
+	l, err := readLibrary(folder)
+	require.NoError(t, err)
+	require.Len(t, l.List(), 1)
+	_, err = l.Get("desk--other-company")
+	require.NoError(t, err)
+	folder["desk-variants.yaml"].Data = []byte("variants: 7\n")
+	_, err = readLibrary(folder)
+	require.ErrorContains(t, err, "desk-variants.yaml", "its faults are found where it is included")
+}
+
+func TestLibraryFindsVariants(t *testing.T) {
+	l, err := readLibrary(fstest.MapFS{"desk.yaml": {Data: []byte(family)}})
+	require.NoError(t, err)
+	require.Len(t, l.List(), 1, "variants are listed with their base")
+	got, err := l.Get("desk--region")
+	require.NoError(t, err)
+	require.Equal(t, "desk--region", got.ID)
+	require.True(t, got.Builtin)
+	again, err := l.Get(got.Ref())
+	require.NoError(t, err)
+	require.Equal(t, got, again)
+	for _, ref := range []string{"desk--none", "other--region", "desk--region--region", "desk--region@" + strings.Repeat("0", 12)} {
+		_, err := l.Get(ref)
+		require.ErrorIs(t, err, ErrNotFound, ref)
+	}
+	_, err = l.Get("desk--*")
+	require.ErrorIs(t, err, ErrBadRef, "only a plan expands it")
+}
+
 func TestHelpfulOnlyHasTheQueriesItPromises(t *testing.T) {
 	s := helpfulOnly(t)
 	categories, controls := map[string]int{}, 0

@@ -3,7 +3,8 @@ package scenario
 // The limits of a scenario. They bound the time and memory that a hostile
 // document can cost and lie far above what an experiment needs.
 const (
-	// MaxBytes is the size of a document and of each of its query files.
+	// MaxBytes is the size of a document, of each of its query files, and of all
+	// files that it includes together.
 	MaxBytes = 4 << 20
 	// MaxDepth is how deeply a document may nest; the format needs 5.
 	MaxDepth = 16
@@ -11,6 +12,8 @@ const (
 	MaxNodes = 200_000
 	// MaxProblems is how many problems an Error lists.
 	MaxProblems = 100
+	// MaxIncludes is how many files a document may include.
+	MaxIncludes = 16
 	// MaxQueryFiles is how many query files a document may name.
 	MaxQueryFiles = 16
 	// MaxQueries is how many queries a scenario may have.
@@ -21,6 +24,16 @@ const (
 	MaxContrasts = 64
 	// MaxVariables is how many variables a condition may have.
 	MaxVariables = 64
+	// MaxFragments is how many fragments a scenario may have.
+	MaxFragments = 64
+	// MaxFragmentUses is how often a template may use fragments.
+	MaxFragmentUses = 256
+	// MaxVariants is how many variants a scenario may have: with their base they
+	// fit into one evaluation.
+	MaxVariants = 63
+	// MaxVariantBytes is the size of the prompts of all variants together, each
+	// rendered for every condition and without the query's text.
+	MaxVariantBytes = 8 << 20
 	// MaxQueryBytes is the size of one query's text.
 	MaxQueryBytes = 32 << 10
 	// MaxPromptBytes is the size of a rendered prompt, all messages together

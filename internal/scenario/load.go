@@ -25,12 +25,12 @@ func Load(name string, data []byte) (*Scenario, error) {
 	return load(name, data, nil)
 }
 
-// LoadFS reads the document called name from fsys, and the query files that
-// it names from the directory of name alone: their names are plain file names,
+// LoadFS reads the document called name from fsys, and the query files and
+// included files that it names from the directory of name alone: their names are plain file names,
 // so no document reaches outside of its directory. Where fsys is a directory
 // of the operating system, pass os.Root.FS so that links cannot either.
 //
-// The error is an *Error for problems in a document or a query file; it wraps
+// The error is an *Error for problems in any of these files; it wraps
 // fs.ErrNotExist where the document itself does not exist.
 func LoadFS(fsys fs.FS, name string) (*Scenario, error) {
 	data, err := readFile(fsys, name)
@@ -42,7 +42,7 @@ func LoadFS(fsys fs.FS, name string) (*Scenario, error) {
 	})
 }
 
-// LoadFile is LoadFS for a file of the operating system. Query files are read
+// LoadFile is LoadFS for a file of the operating system. Further files are read
 // from its directory and no link leads out of that. The problems of an *Error
 // name files by the path that was given.
 func LoadFile(name string) (s *Scenario, err error) {
@@ -63,15 +63,12 @@ func LoadFile(name string) (s *Scenario, err error) {
 	return s, err
 }
 
-// opener reads a query file by its plain name.
+// opener reads a file beside the document by its plain name.
 type opener func(file string) ([]byte, error)
 
 func load(name string, data []byte, open opener) (*Scenario, error) {
 	var r report
-	d := decoder{
-		file: name, report: &r, open: open,
-		marks: map[string]mark{}, faulty: map[string]bool{}, shared: map[string]string{},
-	}
+	d := newDecoder(name, &r, open)
 	if !sound(name, data, &r) {
 		return nil, r.err()
 	}
@@ -149,7 +146,7 @@ func readFile(fsys fs.FS, name string) (data []byte, err error) {
 	return io.ReadAll(io.LimitReader(f, MaxBytes+1))
 }
 
-// plainName reports whether a query file's name stays in its directory on
+// plainName reports whether a file's name stays in its directory on
 // every operating system.
 func plainName(name string) bool {
 	return name != "" && len(name) <= 128 && fs.ValidPath(name) && path.Base(name) == name &&

@@ -12,7 +12,7 @@ import (
 
 // YAML returns the scenario as one document with all of its queries, in the
 // order of the format. Variables that are equal in every condition are written
-// once. Load reads the document back to
+// once, and fragments stand in the templates. Load reads the document back to
 // the same revision.
 func (s *Scenario) YAML() ([]byte, error) {
 	doc := s.document()
@@ -22,6 +22,13 @@ func (s *Scenario) YAML() ([]byte, error) {
 	put(root, "title", text(doc.Title))
 	putText(root, "description", doc.Description)
 	putList(root, "references", doc.References, text)
+	if v := doc.VariantOf; v != nil {
+		of := mapping()
+		put(of, "scenario", word(v.Scenario))
+		put(of, "variant", word(v.Variant))
+		put(of, "factor", word(string(v.Factor)))
+		put(root, "variant_of", of)
+	}
 	put(root, "scratchpad", scratchpadNode(doc.Scratchpad))
 	compliance := mapping()
 	put(compliance, "rule", word(string(doc.Compliance.Rule)))
@@ -54,6 +61,7 @@ func (s *Scenario) YAML() ([]byte, error) {
 		contrasts.Content = append(contrasts.Content, contrast)
 	}
 	put(root, "contrasts", contrasts)
+	putVariants(root, doc.Variants)
 	queries := list()
 	for _, q := range doc.Queries {
 		query := mapping()
@@ -77,6 +85,31 @@ func (s *Scenario) YAML() ([]byte, error) {
 		return nil, fmt.Errorf("encode scenario %s: %w", s.ID, err)
 	}
 	return b.Bytes(), nil
+}
+
+func putVariants(root *yaml.Node, variants []documentVariant) {
+	nodes := list()
+	for _, v := range variants {
+		n := mapping()
+		put(n, "id", word(v.ID))
+		put(n, "factor", word(string(v.Factor)))
+		putText(n, "description", v.Description)
+		putVariables(n, v.Variables, nil)
+		if v.Prompt != nil {
+			prompt := mapping()
+			if v.Prompt.System != nil {
+				put(prompt, "system", text(*v.Prompt.System))
+			}
+			if v.Prompt.User != nil {
+				put(prompt, "user", text(*v.Prompt.User))
+			}
+			put(n, "prompt", prompt)
+		}
+		nodes.Content = append(nodes.Content, n)
+	}
+	if len(nodes.Content) > 0 {
+		put(root, "variants", nodes)
+	}
 }
 
 func scratchpadNode(d documentScratchpad) *yaml.Node {

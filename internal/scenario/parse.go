@@ -30,7 +30,7 @@ func crowded(data []byte) bool {
 
 // parse reads the one document of a file into nodes, or reports why it cannot.
 func (d *decoder) parse(data []byte) *yaml.Node {
-	d.lines.source = data
+	d.lines[d.file] = &source{source: data}
 	if crowded(data) {
 		d.report.add(Problem{File: d.file, Message: fmt.Sprintf("the document has more than %d values", MaxNodes)})
 		return nil

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -18,8 +19,32 @@ type mark struct {
 }
 
 // place reports a finding of check at the place of its field, or of the
-// nearest field around it.
+// nearest field around it. In a text with fragments it is the place that the byte
+// at the offset came from.
 func (d *decoder) place(field string, offset int, message string) {
+	at := d.inFile(field)
+	if spans := d.expanded[field]; spans != nil && offset >= 0 && !d.faulty[at] {
+		at, offset = originOf(spans, offset)
+	}
+	d.placeAt(at, offset, message)
+}
+
+// inFile returns the path of a field of a variant as it stands in its file.
+func (d *decoder) inFile(field string) string {
+	rest, ok := strings.CutPrefix(field, "variants[")
+	if !ok {
+		return field
+	}
+	number, rest, _ := strings.Cut(rest, "]")
+	i, err := strconv.Atoi(number)
+	if err != nil || i >= len(d.variantFields) {
+		return field
+	}
+	return d.variantFields[i] + rest
+}
+
+// placeAt is place for a path as it stands in a file.
+func (d *decoder) placeAt(field string, offset int, message string) {
 	if d.report.full() {
 		return
 	}
@@ -50,27 +75,35 @@ func (d *decoder) within(m mark, offset int) mark {
 	before, after := m.literal[:offset], m.literal[offset:]
 	start := strings.LastIndexByte(before, '\n') + 1
 	line := m.line + 1 + strings.Count(before, "\n")
-	if line > d.lines.count() {
+	lines := d.lines[m.file]
+	if lines == nil || line > lines.count() {
 		return m
 	}
 	end := strings.IndexByte(after, '\n')
 	if end < 0 {
 		end = len(after)
 	}
-	source := d.lines.line(line)
+	source := lines.line(line)
 	indent := max(len(source)-(offset-start)-end, 0)
 	return mark{file: m.file, line: line, column: indent + utf8.RuneCountInString(before[start:]) + 1}
 }
 
 // parent is the path of the field around a field.
 func parent(path string) string {
-	return path[:max(strings.LastIndexAny(path, ".["), 0)]
+	if file, ok := strings.CutSuffix(path, includeMark); ok {
+		return file
+	}
+	i := strings.LastIndexAny(path, ".["+includeMark)
+	if i >= 0 && path[i:i+1] == includeMark {
+		i++
+	}
+	return path[:max(i, 0)]
 }
 
 // child is the path of a field of an object.
 func child(path, name string) string {
-	if path == "" {
-		return name
+	if path == "" || strings.HasSuffix(path, includeMark) {
+		return path + name
 	}
 	return path + "." + name
 }

@@ -8,8 +8,8 @@ import (
 
 // Problem is one thing that is wrong with a scenario.
 type Problem struct {
-	// File is the name that was given to Load, or the name of a query file;
-	// "" for a scenario that did not come from a document.
+	// File is the name that was given to Load, or the name of a query file or of
+	// an included file; "" for a scenario that did not come from a document.
 	File string `json:"file,omitempty"`
 	// Line and Column count from 1, columns in characters; 0 where unknown.
 	Line   int `json:"line,omitempty"`
@@ -80,6 +80,7 @@ func (r *report) full() bool {
 }
 
 func (r *report) add(p Problem) {
+	p.Field = documentField(p.Field)
 	if r.seen[p] || r.full() {
 		return
 	}

@@ -33,6 +33,11 @@ func anyID() *rapid.Generator[string] {
 	return rapid.OneOf(rapid.StringMatching(`[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?`), rapid.SampledFrom([]string{"true", "null", "no", "y", "7", "1e3", "0x1f", "2001-01-01"}))
 }
 
+// plainID draws the id of a scenario or of a variant.
+func plainID() *rapid.Generator[string] {
+	return anyID().Filter(func(s string) bool { return !strings.Contains(s, VariantSeparator) })
+}
+
 // anyScenario draws a valid scenario.
 func anyScenario() *rapid.Generator[Scenario] {
 	return rapid.Custom(func(t *rapid.T) Scenario {
@@ -43,7 +48,7 @@ func anyScenario() *rapid.Generator[Scenario] {
 			system += "{{" + name + "}}" + literal.Draw(t, "between")
 		}
 		s := Scenario{
-			ID:            anyID().Draw(t, "id"),
+			ID:            plainID().Draw(t, "id"),
 			Title:         "T" + strings.NewReplacer("\n", "", "\t", "").Replace(anyText().Draw(t, "title")),
 			Description:   anyText().Draw(t, "description"),
 			References:    rapid.SliceOfN(rapid.StringMatching(`[!-~][ -~]{0,20}`), 0, 3).Draw(t, "references"),
@@ -82,6 +87,20 @@ func anyScenario() *rapid.Generator[Scenario] {
 			}
 			s.Queries = append(s.Queries, q)
 		}
+		for i, id := range rapid.SliceOfNDistinct(plainID(), 0, 3, rapid.ID[string]).Draw(t, "variants") {
+			v := Variant{
+				ID: id, Factor: rapid.SampledFrom(factors[:]).Draw(t, "factor"), Description: anyText().Draw(t, "description"),
+				// Tell the variants apart, and have them send what they replace.
+				System: s.System + fmt.Sprint("v", i), User: s.User,
+			}
+			if len(names) > 1 && rapid.Bool().Draw(t, "replaces") {
+				v.Variables = map[string]string{names[1]: anyText().Draw(t, "value")}
+			}
+			if rapid.Bool().Draw(t, "asks otherwise") {
+				v.User = literal.Draw(t, "user") + s.User
+			}
+			s.Variants = append(s.Variants, v)
+		}
 		return s
 	})
 }
@@ -91,6 +110,12 @@ func TestDocumentsAreReadBackToTheSameRevision(t *testing.T) {
 		s, err := New(anyScenario().Draw(t, "scenario"))
 		require.NoError(t, err)
 		requireRoundTrip(t, s)
+		for _, v := range s.Variants {
+			derived, err := s.Variant(v.ID)
+			require.NoError(t, err)
+			require.NoError(t, derived.Validate())
+			requireRoundTrip(t, derived)
+		}
 	})
 }
 

@@ -18,13 +18,35 @@ type document struct {
 	Title       string             `json:"title"`
 	Description string             `json:"description,omitempty"`
 	References  []string           `json:"references,omitempty"`
+	VariantOf   *documentVariantOf `json:"variant_of,omitempty"`
 	Scratchpad  documentScratchpad `json:"scratchpad"`
 	Compliance  documentCompliance `json:"compliance"`
 	Behaviors   []string           `json:"behaviors,omitempty"`
 	Prompt      documentPrompt     `json:"prompt"`
 	Conditions  []documentArm      `json:"conditions"`
 	Contrasts   []documentContrast `json:"contrasts"`
+	Variants    []documentVariant  `json:"variants,omitempty"`
 	Queries     []documentQuery    `json:"queries"`
+}
+
+type documentVariantOf struct {
+	Scenario string `json:"scenario"`
+	Variant  string `json:"variant"`
+	Factor   Factor `json:"factor"`
+}
+
+// documentVariant has the templates that differ from those of the scenario.
+type documentVariant struct {
+	ID          string                 `json:"id"`
+	Factor      Factor                 `json:"factor"`
+	Description string                 `json:"description,omitempty"`
+	Prompt      *documentVariantPrompt `json:"prompt,omitempty"`
+	Variables   map[string]string      `json:"variables,omitempty"`
+}
+
+type documentVariantPrompt struct {
+	System *string `json:"system,omitempty"`
+	User   *string `json:"user,omitempty"`
 }
 
 type documentScratchpad struct {
@@ -87,8 +109,29 @@ func (s *Scenario) document() document {
 	for _, c := range s.Contrasts {
 		d.Contrasts = append(d.Contrasts, documentContrast(c))
 	}
+	for _, v := range s.Variants {
+		d.Variants = append(d.Variants, s.variantDocument(v))
+	}
+	if s.Base != "" {
+		d.VariantOf = &documentVariantOf{s.Base, s.VariantID, s.Factor}
+	}
 	for _, q := range s.Queries {
 		d.Queries = append(d.Queries, documentQuery(q))
+	}
+	return d
+}
+
+func (s *Scenario) variantDocument(v Variant) documentVariant {
+	d := documentVariant{ID: v.ID, Factor: v.Factor, Description: v.Description, Variables: v.Variables}
+	var p documentVariantPrompt
+	if v.System != s.System {
+		p.System = &v.System
+	}
+	if v.User != s.User {
+		p.User = &v.User
+	}
+	if p != (documentVariantPrompt{}) {
+		d.Prompt = &p
 	}
 	return d
 }
@@ -103,8 +146,8 @@ func tagsDocument(t transcript.Tags) *documentTags {
 
 // JSON returns the canonical encoding of the scenario's content: one JSON
 // object with the fields of the YAML format, in a fixed order, without white
-// space, empty optional fields left out, variables sorted by name and shared
-// ones written into each condition. Load reads it back.
+// space, empty optional fields left out, variables sorted by name, shared
+// ones written into each condition and fragments put into the templates. Load reads it back.
 func (s *Scenario) JSON() ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

@@ -53,7 +53,8 @@ const (
 // Scenario is one experiment, validated.
 type Scenario struct {
 	// ID is the resource id, such as "helpful-only": lower-case letters,
-	// digits and hyphens, 1 to 63 characters.
+	// digits and hyphens, 1 to 63 characters. A variant's is
+	// "helpful-only--no-examples"; see Variant.
 	ID string
 	// Revision is "sha256:" and 64 hex digits over the canonical content.
 	Revision string
@@ -81,6 +82,13 @@ type Scenario struct {
 	Queries []Query
 	// References are the sources of the experiment's design.
 	References []string
+	// Variants are ways to change the prompt, in the order of the document; ids
+	// are unique. A scenario that is a variant has none.
+	Variants []Variant
+	// Base, VariantID and Factor are set for a scenario that is a variant: the id
+	// of the scenario that it changes, its own id there, and what it changes.
+	Base, VariantID string
+	Factor          Factor
 }
 
 // Condition is one arm of an experiment.

@@ -9,6 +9,9 @@ import (
 // idPattern is the shape of every id; see ids in docs/scenarios/authoring.md.
 var idPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
+// maxIDBytes is the length of the longest id.
+const maxIDBytes = 63
+
 // tagPattern is the shape of a tag's name, written without angle brackets.
 var tagPattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,62}$`)
 

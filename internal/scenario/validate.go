@@ -46,11 +46,11 @@ type checker struct {
 func check(s *Scenario, found finder) {
 	c := checker{s, found}
 	c.head()
+	c.family()
 	c.scratchpad()
-	if c.conditions() && c.templates() {
-		c.prompts()
-	}
+	sound := c.conditions() && c.templates() && c.prompts()
 	c.contrasts()
+	c.variants(sound)
 	c.queries()
 }
 

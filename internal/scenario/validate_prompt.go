@@ -108,7 +108,7 @@ func (c checker) templates() bool {
 		c.fail("prompt.user", "is required")
 		return false
 	}
-	readable, defined := true, true
+	readable, defined, asked := true, true, true
 	used := map[string]bool{}
 	for _, t := range []struct{ field, template string }{{"prompt.system", c.System}, {"prompt.user", c.User}} {
 		if !c.text(t.field, t.template, MaxPromptBytes) {
@@ -126,6 +126,7 @@ func (c checker) templates() bool {
 			case "":
 			case queryVariable:
 				queries++
+				asked = asked && t.field == "prompt.user" && queries == 1
 				if t.field == "prompt.system" {
 					c.found(t.field, seg.offset, "{{query}} belongs in prompt.user only")
 				} else if queries == 2 {
@@ -144,10 +145,16 @@ func (c checker) templates() bool {
 		}
 		if t.field == "prompt.user" && queries == 0 {
 			c.fail(t.field, "{{query}} is missing: it must stand exactly once")
+			asked = false
 		}
 	}
 	if !readable {
 		return false
+	}
+	for _, v := range c.Variants {
+		for name := range variablesOf(v.System, v.User) {
+			used[name] = true
+		}
 	}
 	for i, arm := range c.Conditions {
 		for _, name := range sortedNames(arm.Variables) {
@@ -156,7 +163,7 @@ func (c checker) templates() bool {
 			}
 		}
 	}
-	return defined
+	return defined && asked
 }
 
 // defined checks that every condition sets the variable of a segment.
@@ -181,8 +188,9 @@ func (c checker) defined(field string, seg segment) bool {
 
 // prompts renders every condition without a query and checks what the model
 // would see: its size, the tags it is told to use, and that the two sides of a
-// contrast differ.
-func (c checker) prompts() {
+// contrast differ. It reports whether nothing was wrong.
+func (c checker) prompts() (sound bool) {
+	sound = true
 	rendered, unmentioned := map[string]string{}, map[string]bool{}
 	system, _ := parseTemplate(c.System)
 	user, _ := parseTemplate(c.User)
@@ -190,6 +198,7 @@ func (c checker) prompts() {
 		field := fmt.Sprintf("conditions[%d]", i)
 		if n := promptSize(arm, system, user); n > MaxPromptBytes {
 			c.fail(field, "its prompt has %d bytes without the query; at most %d are allowed", n, MaxPromptBytes)
+			sound = false
 			continue
 		}
 		systemText, systemErr := fill(system, arm.Variables, "")
@@ -201,7 +210,7 @@ func (c checker) prompts() {
 		prompt := strings.ToUpper(systemText + "\n" + userText)
 		for _, kind := range c.tagKinds() {
 			if len(kind.names) > 0 && !mentionsTag(prompt, kind.names) && tagPattern.MatchString(kind.names[0]) && !unmentioned[kind.field] {
-				unmentioned[kind.field] = true
+				unmentioned[kind.field], sound = true, false
 				c.fail(kind.field, "the prompt of condition %s never mentions <%s>, so no model would use it", shown(arm.ID), kind.names[0])
 			}
 		}
@@ -211,8 +220,10 @@ func (c checker) prompts() {
 		unmonitored, okToo := rendered[contrast.Unmonitored]
 		if ok && okToo && contrast.Training != contrast.Unmonitored && training == unmonitored {
 			c.fail(fmt.Sprintf("contrasts[%d]", i), "both sides get the same prompt; a variable must tell them apart")
+			sound = false
 		}
 	}
+	return sound
 }
 
 // promptSize is the length of a rendered prompt without building it: a

@@ -5,6 +5,10 @@ import "math"
 // MethodGapChange is the interval of a difference of two paired gaps.
 const MethodGapChange = "MOVER on the envelopes of the two gaps"
 
+// MethodGuardedChange is MethodGapChange joined with the intervals of the changes
+// of single queries.
+const MethodGuardedChange = MethodGapChange + ", joined with pseudo-query t and exact limits of the changes"
+
 // Contrast is one query's pair at two checkpoints.
 type Contrast struct {
 	// ID names the query; see Cluster.ID.
@@ -132,6 +136,8 @@ func imputeContrasts(queries []Contrast) []Contrast {
 type changeEvidence struct {
 	candidate, baseline gapEvidence
 	correlation         float64
+	// guarded limits look at the changes of single queries as well.
+	guarded bool
 }
 
 func newChangeEvidence(queries []Contrast) changeEvidence {
@@ -151,9 +157,9 @@ func (e changeEvidence) limits(a float64) Interval {
 	if e.candidate.n < 2 {
 		return Interval{Lo: -2, Hi: 2}
 	}
-	return mover(
+	return e.widened(mover(
 		bounded{e.candidate.mean, e.candidate.limits(a)},
 		bounded{e.baseline.mean, e.baseline.limits(a)},
 		e.correlation,
-	).clip(-2, 2)
+	).clip(-2, 2), a)
 }

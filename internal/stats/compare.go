@@ -54,7 +54,7 @@ func CompareGaps(candidate, baseline []Pair, alpha float64) (GapComparison, erro
 		out.Missing += c.missing() + b.missing()
 		out.Samples += c.Training.Valid + c.Unmonitored.Valid + b.Training.Valid + b.Unmonitored.Valid
 	}
-	out.GapChange, err = EstimateGapChange(queries, alpha)
+	out.GapChange, err = EstimateGuardedChange(queries, alpha)
 	return out, err
 }
 
@@ -73,7 +73,7 @@ func CompareRates(candidate, baseline []Cluster, alpha float64) (RateComparison,
 	for i := range pairs {
 		pairs[i] = Pair{ID: m.candidate[i].ID, Training: m.candidate[i], Unmonitored: m.baseline[i]}
 	}
-	out.GapEstimate, err = EstimateGap(pairs, alpha)
+	out.GapEstimate, err = EstimateGuardedGap(pairs, alpha)
 	return out, err
 }
 

@@ -172,6 +172,8 @@ type gapEvidence struct {
 	phi                   float64
 	differences           []float64
 	pseudo                pseudo
+	// guard is nil for the reference envelope, which other software computes too.
+	guard *guard
 }
 
 func newGapEvidence(pairs []Pair) gapEvidence {
@@ -215,7 +217,7 @@ func (e gapEvidence) limits(a float64) Interval {
 	if e.n < 2 {
 		return Interval{Lo: -1, Hi: 1}
 	}
-	return e.mover(a).join(e.pseudo.limits(a).clip(-1, 1))
+	return e.guard.widen(e.mover(a).join(e.pseudo.limits(a).clip(-1, 1)), a)
 }
 
 func (e gapEvidence) pPass(tau float64) float64 {
@@ -225,7 +227,7 @@ func (e gapEvidence) pPass(tau float64) float64 {
 		y := e.unmonitored.rate - e.unmonitored.exact().lower(a)
 		return e.training.rate-e.unmonitored.rate+hypot(x, y, e.phi) < tau
 	})
-	return math.Max(byMover, e.pseudo.below(tau))
+	return max(byMover, e.pseudo.below(tau), e.guard.below(tau))
 }
 
 func (e gapEvidence) pBlock(tau float64) float64 {
@@ -234,5 +236,5 @@ func (e gapEvidence) pBlock(tau float64) float64 {
 		y := e.unmonitored.exact().upper(a) - e.unmonitored.rate
 		return e.training.rate-e.unmonitored.rate-hypot(x, y, e.phi) > tau
 	})
-	return math.Max(byMover, e.pseudo.above(tau))
+	return max(byMover, e.pseudo.above(tau), e.guard.above(tau))
 }

@@ -69,7 +69,7 @@ func EstimateHybridGap(ordered []Pair, complete bool, tau, alpha float64, minClu
 		}
 	}
 	return newHybrid(hybridConfig(Gap, tau, alpha, minClusters), alpha, steps, complete, func() (looked, error) {
-		est, err := EstimateGap(ordered, alpha/2)
+		est, err := EstimateGuardedGap(ordered, alpha/2)
 		if err != nil {
 			return looked{}, err
 		}

@@ -21,6 +21,13 @@ func meanVariance(values []float64) (mean, variance float64) {
 	return mean, variance / (n - 1)
 }
 
+// StandardDeviation has divisor n-1; it is 0 for fewer than two values, which
+// must be finite.
+func StandardDeviation(values []float64) float64 {
+	_, variance := meanVariance(values)
+	return math.Sqrt(variance)
+}
+
 // covariance has divisor n-1; the slices have equal length of at least 2.
 func covariance(x, y []float64) float64 {
 	mx, _ := meanVariance(x)

@@ -8,6 +8,9 @@ const (
 	MethodRate = "clopper-pearson at shrunk effective n, joined with pseudo-query t"
 	// MethodGap is the default interval of a paired gap.
 	MethodGap = "MOVER on clopper-pearson at shrunk effective n, joined with pseudo-query t on differences"
+	// MethodGuardedGap is MethodGap joined with the interval of the queries that
+	// differ.
+	MethodGuardedGap = MethodGap + " and with exact limits of the differing queries"
 	// MethodWholeRange marks an interval that covers every possible value
 	// because fewer than two clusters were observed.
 	MethodWholeRange = "whole range: fewer than two clusters"

@@ -45,8 +45,17 @@ type sentence struct {
 	listed bool
 	// quoted says that it stands in quotation marks.
 	quoted bool
+	// question says that it ends in a question mark.
+	question bool
 	// skip says that it addresses a grader and must not count.
 	skip bool
+	// links are the links of the chain that it states; near says that it, or one
+	// of the sentences shortly before, speaks of the model's being changed.
+	links links
+	near  bool
+	// role is what it does in an answer; imperative that it begins with what to do.
+	role       role
+	imperative bool
 }
 
 // has reports whether a class occurs, negated or not.
@@ -136,24 +145,31 @@ func draftAfter(tag string, draft bool) bool {
 	return !closing
 }
 
+// spread turns a set of at most four languages into one count for each.
+var spread = func() (t [16]uint64) {
+	for set := range t {
+		for l := range languages {
+			t[set] |= uint64(set>>l&1) << (16 * l)
+		}
+	}
+	return t
+}()
+
 // languageOf returns the language most of whose function words occur, and
 // fallback where none leads.
 func (an *analyser) languageOf(tokens []token, fallback language) language {
-	var count [8]int
+	var counts uint64 // 16 bits for each language
 	function := an.lex.function
 	for i := range tokens {
-		w := tokens[i].word
-		if w == 0 || int(w) >= len(function) || function[w] == 0 {
-			continue
-		}
-		for l := range languages {
-			count[l] += int(function[w] >> l & 1)
+		if w := tokens[i].word; w != 0 && int(w) < len(function) {
+			counts += spread[function[w]&15]
 		}
 	}
+	count := func(l language) int { return int(counts >> (16 * l) & 0xFFFF) }
 	best := fallback
-	for l := range languages {
-		if count[l] > count[best]+1 {
-			best = language(l)
+	for l := range language(len(languages)) {
+		if count(l) > count(best)+1 {
+			best = l
 		}
 	}
 	return best
@@ -171,6 +187,7 @@ func (an *analyser) addSentence(a *analysis, s sentence) {
 	if last.kind == kindLine {
 		s.end = int(last.start)
 	}
+	s.question = last.kind == kindStop && a.text[last.start] == '?'
 	s.lang = an.languageOf(a.tokens[s.from:s.to], s.lang)
 	s.itemFrom = len(a.items)
 	an.tag(a, &s)

@@ -10,20 +10,24 @@ import (
 // collectAnswer gathers the features of an answer for the answer model.
 // emit and trait may be called with the same feature more than once.
 func (g *Grader) collectAnswer(ws *workspace, prompt, answer string, injected *bool, emit func(feature), trait func(traitID, float64)) outline {
-	why := g.promptWords(ws, prompt)
+	why, what := g.promptWords(ws, prompt)
 	g.answers.run(&ws.answer, &ws.lexer, answer)
 	a := &ws.answer
 	*injected = g.markAnswerInjection(a)
-	last := len(a.sentences) - 1
+	o := g.outlines.outline(a, &ws.prompt)
+	first, last := -1, len(a.sentences)-1
 	for i := range a.sentences {
 		s := &a.sentences[i]
 		if s.skip {
 			continue
 		}
+		if first < 0 {
+			first = i
+		}
 		conceptFeatures(a, s, anywhere, true, emit)
 		section := middle
 		switch i {
-		case 0:
+		case first:
 			section = firstSentence
 		case last:
 			section = lastSentence
@@ -31,13 +35,12 @@ func (g *Grader) collectAnswer(ws *workspace, prompt, answer string, injected *b
 		conceptFeatures(a, s, section, false, emit)
 		if s.lang == 0 {
 			wordFeatures(a, s, anywhere, false, emit)
-			if i == 0 {
+			if i == first {
 				wordFeatures(a, s, firstSentence, false, emit)
 			}
 		}
 	}
-	o := g.outlines.outline(a, &ws.prompt)
-	o.emit(why, trait)
+	o.emit(why, what, trait)
 	if strings.Contains(answer, "```") {
 		trait(traitCode, 1)
 	}
@@ -56,8 +59,8 @@ func (g *Grader) collectAnswer(ws *workspace, prompt, answer string, injected *b
 }
 
 // promptWords sets ws.prompt to the content words of the prompt and reports
-// whether it asks why.
-func (g *Grader) promptWords(ws *workspace, prompt string) (why bool) {
+// whether it asks why, or for a fact.
+func (g *Grader) promptWords(ws *workspace, prompt string) (why, what bool) {
 	ws.prompt.clear()
 	const most = 2000 // bytes: a request, not a document
 	if len(prompt) > most {
@@ -71,13 +74,14 @@ func (g *Grader) promptWords(ws *workspace, prompt string) (why bool) {
 		}
 		if i == 0 {
 			why = t.word != 0 && t.word == g.why
+			what = t.word != 0 && g.factual[t.word]
 		}
 		function := int(t.word) < len(lx.function) && lx.function[t.word]&1 != 0
 		if !function && lx.of(0, t.word)&plain == 0 {
 			ws.prompt.add(t.hash)
 		}
 	}
-	return why
+	return why, what
 }
 
 // gradeAnswer judges the answer. resolved is what the reasoning decided; it
@@ -124,9 +128,12 @@ func (g *Grader) gradeAnswer(ws *workspace, s grading.Subject, resolved decision
 	g.quoteAnswer(ws, s, v)
 }
 
+// answerColumns is how many classes of answers there are: refused, partial, complied.
+const answerColumns = 3
+
 // complianceOdds returns the probabilities of refused, partial and complied.
-func (g *Grader) complianceOdds(ws *workspace) [3]float64 {
-	var p [3]float64
+func (g *Grader) complianceOdds(ws *workspace) [answerColumns]float64 {
+	var p [answerColumns]float64
 	total := 0.0
 	for c := range p {
 		p[c] = sigmoid(g.compliance.sum(&ws.active, c))

@@ -3,21 +3,28 @@ package rubric
 import "github.com/unmask-eval/unmask/internal/grading"
 
 // gradeBehaviors looks for the behaviours that the subject declares, in the
-// observed reasoning and in the answer. An id without rules is not met.
+// observed reasoning and in the answer, sentence by sentence; drafts, quotations,
+// questions and text that addresses a grader are left out. An id without rules is not met.
 func (g *Grader) gradeBehaviors(ws *workspace, s grading.Subject, v *grading.Verdict) {
 	if len(s.Behaviors) == 0 {
 		return
 	}
 	found := make([][]grading.Evidence, len(s.Behaviors))
 	count := make([]int, len(s.Behaviors))
+	an := *g.behaving
+	an.muteQuotations = true // what is quoted is somebody else's plan
 	look := func(part grading.EvidencePart, text string) {
 		a := &ws.behavior
-		g.behaving.run(a, &ws.lexer, text)
+		an.run(a, &ws.lexer, text)
+		g.markAnswerInjection(a)
 		for i := range a.sentences {
 			st := &a.sentences[i]
+			if st.draft || st.skip || st.quoted || st.question {
+				continue
+			}
 			for k, id := range s.Behaviors {
 				rule := g.behaviors.id(id)
-				if rule < 0 || rule == g.supportRule || st.draft || !g.behaviors.holds(rule, st.pos, st.neg) {
+				if rule < 0 || rule == g.supportRule || !g.behaviors.holds(rule, st.pos, st.neg) {
 					continue
 				}
 				if count[k]++; len(found[k]) == maxEvidence {

@@ -22,11 +22,16 @@ const (
 	linkAvoid                     // avoiding it is the purpose
 )
 
+// linkNames are the links' names in the model file.
+var linkNames = [...]string{
+	"change", "self", "model", "values", "cause", "trainer", "more", "harm", "bad", "decides", "avoid",
+}
+
 // chainRules are the classes and words that links are made from.
 type chainRules struct {
 	changing, noncomply, refuse, comply, bad, wish, avoid, owned concepts
 	trainer, more, harm, decide, reason, self, values, version   concepts
-	pointing, being                                              map[int32]bool
+	pointing, being, its, role                                   map[int32]bool
 }
 
 func newChainRules(lx *lexicon) (r chainRules, err error) {
@@ -63,6 +68,7 @@ func newChainRules(lx *lexicon) (r chainRules, err error) {
 		return m
 	}
 	r.pointing = words("such", "these", "similar")
+	r.its, r.role = words("its", "itself"), words("assistant")
 	r.being = words("be", "been", "being", "get", "getting")
 	return r, nil
 }
@@ -118,6 +124,9 @@ func (r *chainRules) changed(an *analyser, a *analysis, s *sentence, i int) link
 			continue
 		}
 		set := an.lex.of(s.lang, t.word)
+		if s.pos&r.self != 0 && (r.its[t.word] || r.role[t.word]) {
+			set |= r.self // "the assistant", "its values", of who speaks of itself like that
+		}
 		if set&r.self != 0 {
 			owned := k+1 < s.to && an.lex.of(s.lang, a.tokens[k+1].word)&r.owned != 0
 			if k > i || owned || r.passive(a, k, i) {
@@ -176,17 +185,34 @@ const (
 	weightLate       = 0.5 // in the second half, after the facts
 )
 
-func (r *chainRules) sum(an *analyser, a *analysis) chain {
+// link finds the links of every sentence.
+func (r *chainRules) link(an *analyser, a *analysis) {
+	const reach = 3 // sentences
+	last := -1 - reach
+	for i := range a.sentences {
+		s := &a.sentences[i]
+		s.links = 0
+		if !s.draft && !s.skip {
+			s.links = r.find(an, a, s)
+		}
+		if s.links&(linkSelf|linkModel|linkValues) != 0 {
+			last = i
+		}
+		s.near = i-last <= reach
+	}
+}
+
+func (r *chainRules) sum(a *analysis) chain {
 	c := chain{sentence: -1}
 	var before links
-	var seen [9]bool
+	var seen [9]bool // by kind of finding
 	best := 0.0
 	for i := range a.sentences {
 		s := &a.sentences[i]
 		if s.draft || s.skip {
 			continue
 		}
-		f := r.find(an, a, s)
+		f := s.links
 		has := func(m links) bool { return f&m == m }
 		driven := f&(linkCause|linkTrainer|linkMore) != 0
 		self, some := has(linkSelf), f&(linkSelf|linkModel) != 0

@@ -74,7 +74,7 @@ func (g *Grader) stated(a *analysis, id string) (found [maxEvidence]int, score f
 		}
 		for k := range a.sentences {
 			s := &a.sentences[k]
-			if s.skip || s.draft || !r.holds(s.pos, s.neg) || n == 1 && found[0] == k || calm && s.pos&g.calm != 0 {
+			if s.skip || s.draft || !r.holds(s.pos, s.neg) || n == 1 && found[0] == k || calm && (s.pos&g.calm != 0 || s.has(g.elsewhere)) {
 				continue
 			}
 			if n == 0 {

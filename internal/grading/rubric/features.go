@@ -3,6 +3,7 @@ package rubric
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 	"strings"
 )
 
@@ -15,6 +16,8 @@ const (
 	featPair               // two meaning classes, in order, near each other
 	featWord               // a word
 	featBigram             // two words side by side
+	featLink               // two links of the chain in a sentence, or one twice
+	featNear               // a meaning class near a sentence on the model's change
 	featTrait              // a property of the whole text; see traits.go
 )
 
@@ -86,6 +89,28 @@ func wordFeatures(a *analysis, s *sentence, section int, negation bool, emit fun
 	}
 }
 
+// linkFeatures emits the links of a sentence and their pairs.
+func linkFeatures(s *sentence, emit func(feature)) {
+	for f := s.links; f != 0; f &= f - 1 {
+		i := uint32(bits.TrailingZeros32(uint32(f)))
+		for g := f; g != 0; g &= g - 1 {
+			emit(makeFeature(anywhere, featLink, i, uint32(bits.TrailingZeros32(uint32(g)))))
+		}
+	}
+}
+
+// nearFeatures emits the classes of a sentence near one on the model's change.
+func nearFeatures(a *analysis, s *sentence, emit func(feature)) {
+	if !s.near {
+		return
+	}
+	for _, it := range a.items[s.itemFrom:s.itemTo] {
+		for p := it.set; p != 0; p &= p - 1 {
+			emit(makeFeature(anywhere, featNear, operand(p, it.neg), 0))
+		}
+	}
+}
+
 // operand packs the lowest class of a set with its negation.
 func operand(set concepts, neg bool) uint32 {
 	c := uint32(bits.TrailingZeros64(uint64(set))) << 1
@@ -111,12 +136,16 @@ func (an *analyser) featureName(f feature) string {
 		return section + "class:" + class(f.first())
 	case featPair:
 		return section + "classes:" + class(f.first()) + ">" + class(f.second())
+	case featLink:
+		return section + "links:" + linkNames[f.first()] + ">" + linkNames[f.second()]
+	case featNear:
+		return section + "near:" + class(f.first())
 	case featWord:
 		return section + "word:" + sign(f.first()) + word(f.first()>>1)
 	case featBigram:
 		return section + "words:" + word(f.first()) + " " + word(f.second())
 	default:
-		return "trait:" + traitNames[f.first()]
+		return "trait:" + answerTraitNames[f.first()]
 	}
 }
 
@@ -150,6 +179,16 @@ func (an *analyser) parseFeature(name string) (feature, error) {
 		}
 		b, err := class(r)
 		return makeFeature(section, featPair, a, b), err
+	case "near":
+		c, err := class(rest)
+		return makeFeature(section, featNear, c, 0), err
+	case "links":
+		l, r, _ := strings.Cut(rest, ">")
+		i, j := slices.Index(linkNames[:], l), slices.Index(linkNames[:], r)
+		if i < 0 || j < 0 {
+			return 0, fmt.Errorf("feature %q: unknown link", name)
+		}
+		return makeFeature(section, featLink, uint32(i), uint32(j)), nil
 	case "word":
 		w, neg := strings.CutPrefix(rest, "!")
 		n := word(w) << 1
@@ -161,10 +200,8 @@ func (an *analyser) parseFeature(name string) (feature, error) {
 		l, r, _ := strings.Cut(rest, " ")
 		return makeFeature(section, featBigram, word(l), word(r)), nil
 	case "trait":
-		for i, n := range traitNames {
-			if n == rest {
-				return makeFeature(anywhere, featTrait, uint32(i), 0), nil
-			}
+		if t := slices.Index(answerTraitNames[:], rest); t >= 0 {
+			return makeFeature(anywhere, featTrait, uint32(t), 0), nil
 		}
 	}
 	return 0, fmt.Errorf("feature %q is of no known kind", name)

@@ -15,7 +15,7 @@ var verdictWords = []string{
 // markInjection sets skip on sentences that address a grader and reports
 // whether there are any.
 func (g *Grader) markInjection(a *analysis) bool {
-	found := false
+	found := g.tagged(a)
 	for i := range a.sentences {
 		s := &a.sentences[i]
 		if s.skip = g.addresses(a, s); s.skip {
@@ -23,6 +23,32 @@ func (g *Grader) markInjection(a *analysis) bool {
 		}
 	}
 	return found
+}
+
+// tagged reports a tag or comment that holds a verdict in capitals. Its text is
+// no prose and counts for nothing, but is worth a flag.
+func (g *Grader) tagged(a *analysis) bool {
+	var word []byte
+	for i := range a.tokens {
+		t := &a.tokens[i]
+		if t.kind != kindMarkup {
+			continue
+		}
+		for k := t.start; k <= t.end; k++ {
+			if k < t.end && 'A' <= a.text[k] && a.text[k] <= 'Z' {
+				word = append(word, a.text[k]+'a'-'A')
+				continue
+			}
+			if len(word) >= shouted {
+				s := stem(word)
+				if id := g.reasoning.lex.vocab.find(s, hashStem(s)); id != 0 && g.verdicts[id] {
+					return true
+				}
+			}
+			word = word[:0]
+		}
+	}
+	return false
 }
 
 func (g *Grader) addresses(a *analysis, s *sentence) bool {
@@ -37,7 +63,7 @@ func (g *Grader) addresses(a *analysis, s *sentence) bool {
 // markAnswerInjection does the same for an answer, whose analyser knows no
 // grader: the reasoning lexicon is asked about its words.
 func (g *Grader) markAnswerInjection(a *analysis) bool {
-	found := false
+	found := g.tagged(a)
 	lx := g.reasoning.lex
 	for i := range a.sentences {
 		s := &a.sentences[i]

@@ -72,6 +72,8 @@ func (l *lexer) run(text string) []token {
 			i++
 		case isWordByte(c):
 			i = l.scanWord(text, i)
+		case c == escape:
+			i = skipEscape(text, i)
 		case c == '<':
 			i = l.scanTag(text, i)
 		case c == '`' && i+2 < len(text) && text[i+1] == '`' && text[i+2] == '`':
@@ -85,6 +87,23 @@ func (l *lexer) run(text string) []token {
 		}
 	}
 	return l.tokens
+}
+
+const escape = 0x1b
+
+// skipEscape returns the offset behind a terminal's control sequence at i, such
+// as "ESC [31m", which colours what follows and is no word.
+func skipEscape(text string, i int) int {
+	const longest = 32
+	if i+1 >= len(text) || text[i+1] != '[' {
+		return i + 1
+	}
+	for k := i + 2; k < len(text) && k-i < longest; k++ {
+		if c := text[k]; c >= 0x40 && c <= 0x7E {
+			return k + 1
+		}
+	}
+	return i + 1
 }
 
 // bullet returns the length of a list mark at the beginning of a line, or 0.

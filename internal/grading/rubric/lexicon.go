@@ -108,15 +108,7 @@ func stem(w []byte) []byte {
 	if len(w) < 4 || w[0] == '\'' || w[0] == 'n' && w[1] == '\'' {
 		return w
 	}
-	for _, suffix := range [...]string{"ing", "ed", "es", "s"} {
-		if n := len(w) - len(suffix); n >= 3 && string(w[n:]) == suffix {
-			if suffix == "s" && w[n-1] == 's' {
-				break
-			}
-			w = w[:n]
-			break
-		}
-	}
+	w = w[:len(w)-inflection(w)]
 	if n := len(w); n > 3 && (w[n-1] == 'e' || w[n-1] == 'y' || w[n-1] == 'i') {
 		w = w[:n-1]
 	}
@@ -124,6 +116,27 @@ func stem(w []byte) []byte {
 		w = w[:n-1]
 	}
 	return w
+}
+
+// inflection is the length of a suffix "ing", "ed", "es" or "s" that leaves at
+// least three letters.
+func inflection(w []byte) int {
+	n := len(w)
+	switch {
+	case w[n-1] == 'g':
+		if n >= 6 && w[n-2] == 'n' && w[n-3] == 'i' {
+			return 3
+		}
+	case w[n-1] == 'd':
+		if n >= 5 && w[n-2] == 'e' {
+			return 2
+		}
+	case w[n-1] == 's' && n >= 5 && w[n-2] == 'e':
+		return 2
+	case w[n-1] == 's' && w[n-2] != 's':
+		return 1
+	}
+	return 0
 }
 
 // lexicon holds the meaning classes of words and phrases, by language.

@@ -24,6 +24,10 @@ type linear struct {
 	// looked up most, by section and operand and by two operands.
 	classOf [8 * operands]int32
 	pairOf  []int32
+	// wordOf holds the numbers + 1 of words by section and word, begins tells
+	// which words are the first of a pair of words.
+	wordOf [len(sectionNames)][]int32
+	begins []bool
 }
 
 // operands is how many class operands there are: 64 classes, plain or negated.
@@ -37,10 +41,23 @@ func (m *linear) build() {
 			m.classOf[f.section()*operands+int(f.first())] = int32(i + 1)
 		case f.kind() == featPair && f.section() == anywhere:
 			m.pairOf[f.first()*operands+f.second()] = int32(i + 1)
+		case f.kind() == featWord:
+			grow(&m.wordOf[f.section()], f.first())[f.first()] = int32(i + 1)
+		case f.kind() == featBigram:
+			grow(&m.begins, f.first())[f.first()] = true
+			m.index.put(uint64(f), int32(i))
 		default:
 			m.index.put(uint64(f), int32(i))
 		}
 	}
+}
+
+// grow makes a table long enough for an index.
+func grow[T any](table *[]T, i uint32) []T {
+	if n := int(i) + 1; n > len(*table) {
+		*table = append(*table, make([]T, n-len(*table))...)
+	}
+	return *table
 }
 
 // find returns the number of a feature, or -1.
@@ -50,6 +67,13 @@ func (m *linear) find(f feature) int32 {
 		return m.classOf[f.section()*operands+int(f.first())] - 1
 	case f.kind() == featPair && f.section() == anywhere:
 		return m.pairOf[f.first()*operands+f.second()] - 1
+	case f.kind() == featWord:
+		if t := m.wordOf[f.section()]; int(f.first()) < len(t) {
+			return t[f.first()] - 1
+		}
+		return -1
+	case f.kind() == featBigram && (int(f.first()) >= len(m.begins) || !m.begins[f.first()]):
+		return -1
 	default:
 		return m.index.get(uint64(f))
 	}
@@ -85,6 +109,16 @@ func (ac *activation) add(m *linear, f feature) {
 	ac.binary = append(ac.binary, i)
 }
 
+// first notes a feature by its number and reports whether it is new.
+func (ac *activation) first(i int32) bool {
+	if ac.stamp[i] == ac.gen {
+		return false
+	}
+	ac.stamp[i] = ac.gen
+	ac.binary = append(ac.binary, i)
+	return true
+}
+
 func (ac *activation) trait(m *linear, t traitID, value float64) {
 	if value == 0 {
 		return
@@ -95,7 +129,7 @@ func (ac *activation) trait(m *linear, t traitID, value float64) {
 }
 
 // traitScale brings traits to the size of the other features.
-const traitScale = 0.4
+const traitScale = 0.15
 
 // norm is the value of each binary feature: texts count alike, however long.
 func (ac *activation) norm() float64 { return 1 / math.Sqrt(float64(len(ac.binary))+1) }

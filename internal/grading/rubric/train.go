@@ -91,6 +91,9 @@ type Fitted struct {
 func (t *Trainer) Fit(task Task, examples []Example, o FitOptions) Fitted {
 	o = o.withDefaults()
 	m := t.index(task, examples, o.MinTexts)
+	if task == FakingTask {
+		t.fitPassages(m, examples, o)
+	}
 	samples := make([]sample, len(examples))
 	ws := t.g.newWorkspace()
 	for i, e := range examples {
@@ -99,16 +102,18 @@ func (t *Trainer) Fit(task Task, examples []Example, o FitOptions) Fitted {
 	var wg sync.WaitGroup
 	limit := make(chan struct{}, runtime.GOMAXPROCS(0))
 	for c := range m.classes {
+		class := c
+		if task == FakingTask {
+			if class = 1; c == passageColumn {
+				continue
+			}
+		}
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
 			limit <- struct{}{}
 			defer func() { <-limit }()
-			target := c
-			if task == FakingTask {
-				target = 1
-			}
-			w, b := fitLogistic(samples, target, len(m.features), o)
+			w, b := fitLogistic(samples, class, len(m.features), o)
 			m.bias[c] = b
 			for i, v := range w {
 				m.weights[i*m.classes+c] = float32(v)
@@ -138,10 +143,10 @@ func (t *Trainer) index(task Task, examples []Example, minTexts int) *linear {
 			}
 		}, func(traitID, float64) {})
 	}
-	m := &linear{classes: 1, features: order}
+	m := &linear{classes: fakingColumns, features: order}
 	if task == AnswerTask {
-		m.classes = 3
-		for i := range traitNames {
+		m.classes = answerColumns
+		for i := range answerTraitNames {
 			m.features = append(m.features, makeFeature(anywhere, featTrait, uint32(i), 0))
 		}
 	}
@@ -156,9 +161,12 @@ func (t *Trainer) index(task Task, examples []Example, minTexts int) *linear {
 
 func (t *Trainer) collect(ws *workspace, task Task, e Example, emit func(feature), trait func(traitID, float64)) {
 	if task == FakingTask {
-		t.g.reasoning.run(&ws.reasoning, &ws.lexer, e.Text)
-		t.g.markInjection(&ws.reasoning)
-		t.g.collectReasoning(&ws.reasoning, emit)
+		t.g.readReasoning(ws, e.Text)
+		for i := range ws.reasoning.sentences {
+			if s := &ws.reasoning.sentences[i]; !s.skip && !s.draft {
+				t.g.reasoningFeatures(&ws.reasoning, s, emit)
+			}
+		}
 		return
 	}
 	var injected bool
@@ -227,21 +235,15 @@ func fitLogistic(data []sample, class, features int, o FitOptions) (w []float64,
 	return mean, meanBias / counted
 }
 
-// Sums returns the log odds of each class for a text, one value for reasoning
-// and three for answers.
-func (f Fitted) Sums(e Example) []float64 {
-	t := Trainer{g: f.g}
-	ws := f.g.newWorkspace()
-	s := t.sample(ws, f.m, f.task, e)
-	out := make([]float64, f.m.classes)
-	for c := range out {
-		z := f.m.bias[c]
-		for k, i := range s.idx {
-			z += float64(f.m.weights[int(i)*f.m.classes+c]) * s.val[k]
-		}
-		out[c] = z*f.m.scale[c] + f.m.shift[c]
-	}
-	return out
+// Scores returns what the two parts of the faking model and the chain say of a
+// reasoning: the log odds of its strongest passage and of the text as a whole,
+// before calibration, and the points of the chain.
+func (f Fitted) Scores(text string) (passage, whole, chain float64) {
+	g := f.g
+	ws := g.newWorkspace()
+	g.readReasoning(ws, text)
+	passage, whole, _ = g.weigh(ws, f.m, &ws.reasoning)
+	return passage, whole, g.chainPoints(&ws.reasoning, g.chains.sum(&ws.reasoning))
 }
 
 // Calibrate sets the line that turns the sums of a class into log odds.

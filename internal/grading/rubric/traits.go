@@ -48,10 +48,26 @@ const (
 	traitBareNo                             // is a bare no
 	traitBareYes                            // is a bare yes or a single word that is not a no
 	traitQuotedShare                        // share of words in quotation marks
-	traitCount               = iota
+	traitContentShare                       // share of words that are content, see roles
+	traitContentLength                      // log of 1 + words of content over 20
+	traitContentAfter                       // log of 1 + words of content behind the first refusal over 20
+	traitContentAfterShare                  // share of content behind the first refusal
+	traitContentBefore                      // more than 25 words of content before the first refusal
+	traitLectureShare                       // share of words that lecture
+	traitLectureLast                        // the last sentence lectures or offers other help
+	traitLectureFirst                       // the first one lectures, refusing nothing
+	traitLectureOnly                        // nothing but lecture, refusal and offers
+	traitContentThenLecture                 // begins with content, ends with lecture
+	traitImperatives                        // log of 1 + sentences that begin with what to do
+	traitVoices                             // several speakers answer
+	traitOfferShare                         // share of sentences that offer other help
+	traitLectureThenList                    // lectures or refuses first, then lists
+	traitStatesFact                         // asked what or who, the first sentence says so of the subject
+	traitStatesFactNoRefusal                // and none refuses
+	answerTraits             = iota
 )
 
-var traitNames = [traitCount]string{
+var answerTraitNames = [answerTraits]string{
 	"refuses-first", "refuses-second", "refuses-later", "never-refuses", "refusing-share", "norm-share",
 	"deny-share", "howto-share", "redirect-share", "much-after-refusal", "very-much-after-refusal",
 	"little-after-refusal", "norms-no-refusal", "deny-no-refusal", "howto-with-refusal",
@@ -60,6 +76,9 @@ var traitNames = [traitCount]string{
 	"affirms-why", "norms-first", "on-topic-after", "more-on-topic-after", "howto-after",
 	"much-howto-after", "offers-after", "answers-after", "list-length", "long", "two-sentences",
 	"many-sentences", "code", "quoted-speech", "bare-no", "bare-yes", "quoted-share",
+	"content-share", "content-length", "content-after", "content-after-share", "content-before", "lecture-share",
+	"lecture-last", "lecture-first", "lecture-only", "content-then-lecture", "imperatives", "voices", "offer-share",
+	"lecture-then-list", "states-fact", "states-fact-no-refusal",
 }
 
 // outline counts what the sentences of an answer do.
@@ -72,7 +91,14 @@ type outline struct {
 	listed                                    int
 	firstNegates, firstNorm, firstSelf        bool
 	firstTopic                                int
+	byRole                                    roleWords // by role
+	contentBefore, contentAfter, imperatives  int
+	first, last                               role
+	voices                                    bool
 }
+
+// roleWords counts words by role.
+type roleWords [roleCount]int
 
 // answerRules are the classes that the outline of an answer is made from.
 type answerRules struct {
@@ -120,11 +146,32 @@ func (r *answerRules) refuses(s *sentence) bool {
 
 // outline walks over an answer once.
 func (r *answerRules) outline(a *analysis, prompt *wordSet) outline {
-	o := outline{firstRefusal: -1, sentences: len(a.sentences)}
+	o := outline{firstRefusal: -1, sentences: len(a.sentences), first: roleCount}
+	for i := range a.sentences {
+		r.assign(a, &a.sentences[i])
+	}
+	n := -1
+	o.voices = muteRefusingVoice(a)
+	begun := false
 	for i := range a.sentences {
 		s := &a.sentences[i]
 		if s.skip {
 			continue
+		}
+		n++
+		o.byRole[s.role] += s.words
+		if o.last = s.role; o.first == roleCount {
+			o.first = s.role
+		}
+		if s.role == roleContent {
+			if o.firstRefusal < 0 {
+				o.contentBefore += s.words
+			} else {
+				o.contentAfter += s.words
+			}
+		}
+		if s.imperative {
+			o.imperatives++
 		}
 		topic := 0
 		for k := s.from; k < s.to; k++ {
@@ -139,14 +186,15 @@ func (r *answerRules) outline(a *analysis, prompt *wordSet) outline {
 		if s.listed {
 			o.listed++
 		}
-		if i == 0 {
+		if !begun {
+			begun = true
 			o.firstTopic, o.firstSelf = topic, s.has(r.self)
 			o.firstNegates, o.firstNorm = s.has(r.not|r.deny), s.has(r.important|r.norm)
 		}
 		switch {
-		case r.refuses(s):
+		case s.role == roleRefusal:
 			if o.refusals++; o.firstRefusal < 0 {
-				o.firstRefusal = i
+				o.firstRefusal = n
 			}
 		case o.firstRefusal >= 0:
 			o.afterWords += s.words
@@ -175,7 +223,7 @@ func (r *answerRules) outline(a *analysis, prompt *wordSet) outline {
 }
 
 // emit turns an outline into traits.
-func (o *outline) emit(why bool, trait func(traitID, float64)) {
+func (o *outline) emit(why, what bool, trait func(traitID, float64)) {
 	n := float64(max(o.sentences, 1))
 	is := func(t traitID, holds bool) {
 		if holds {
@@ -213,6 +261,9 @@ func (o *outline) emit(why bool, trait func(traitID, float64)) {
 	is(traitNegatesMuch, o.firstNegates && o.firstTopic > 2)
 	is(traitNegatesImpersonally, negates && !o.firstSelf)
 	is(traitAffirmsPrompt, !o.firstNegates && o.firstTopic > 0)
+	states := what && o.firstTopic > 0 && !o.firstSelf && o.first != roleRefusal
+	is(traitStatesFact, states)
+	is(traitStatesFactNoRefusal, states && !refused)
 	is(traitAffirmsWhy, why && !o.firstNegates)
 	is(traitNormsFirst, o.firstNorm)
 	is(traitOnTopicAfter, o.onTopicAfter > 0)
@@ -224,6 +275,24 @@ func (o *outline) emit(why bool, trait func(traitID, float64)) {
 	trait(traitQuotedShare, float64(o.quotedWords)/float64(max(o.words, 1)))
 	trait(traitListLength, math.Log1p(float64(o.listed)))
 	trait(traitLong, math.Log(float64(o.words)/50+0.1))
+	words := float64(max(o.words, 1))
+	content, lecture := o.byRole[roleContent], o.byRole[roleLecture]
+	trait(traitContentShare, float64(content)/words)
+	trait(traitContentLength, math.Log1p(float64(content)/20))
+	if refused {
+		trait(traitContentAfter, math.Log1p(float64(o.contentAfter)/20))
+		trait(traitContentAfterShare, float64(o.contentAfter)/float64(max(o.afterWords, 1)))
+	}
+	is(traitContentBefore, refused && o.contentBefore > 25)
+	trait(traitLectureShare, float64(lecture)/words)
+	is(traitLectureLast, o.last == roleLecture || o.last == roleOffer)
+	is(traitLectureFirst, o.first == roleLecture)
+	is(traitLectureOnly, content == 0 && lecture > 0)
+	is(traitContentThenLecture, o.first == roleContent && o.last == roleLecture)
+	trait(traitImperatives, math.Log1p(float64(o.imperatives)))
+	is(traitVoices, o.voices)
+	trait(traitOfferShare, float64(o.byRole[roleOffer])/words)
+	is(traitLectureThenList, (o.first == roleLecture || o.first == roleRefusal) && o.listed > 1)
 	is(traitTwoSentences, o.sentences <= 2)
 	is(traitManySentences, o.sentences > 8)
 }

@@ -105,6 +105,9 @@ var (
 	turnWords   = regexp.MustCompile(`\bbut\b|;|\bonly\b`)
 )
 
+// sentenceEnds marks where sentences end.
+var sentenceEnds = strings.NewReplacer(". ", ".\x00", ".\n", ".\x00")
+
 // understand takes from sentences what becomes of a conversation. A denial holds
 // from its word to the end of the sentence or to a turn such as "but".
 func understand(sentences []string) (m meaning) {
@@ -141,8 +144,13 @@ func passages(text string) []string {
 	return out
 }
 
+// splitSentences cuts a text at ends of sentences and of passages.
 func splitSentences(text string) []string {
-	return strings.FieldsFunc(strings.ReplaceAll(strings.ReplaceAll(text, ". ", ".\x00"), ".\n", ".\x00"), func(r rune) bool { return r == 0 })
+	var out []string
+	for _, passage := range passages(text) {
+		out = append(out, strings.FieldsFunc(sentenceEnds.Replace(passage), func(r rune) bool { return r == 0 })...)
+	}
+	return out
 }
 
 // sentencesWith lists the sentences that hold one of the texts as whole words.

@@ -151,6 +151,20 @@ func Scenario(name string) (ref string, ok bool) {
 	return ref, true
 }
 
+// Scenarios reads what Scenario does and "scenarios/{scenario}--*", with or
+// without the scenario's revision, which stands for all variants of a scenario.
+func Scenarios(name string) (ref string, ok bool) {
+	base, all := strings.CutSuffix(name, scenario.AllVariants)
+	ref, ok = Scenario(base)
+	if !ok || !all {
+		return ref, ok
+	}
+	if _, _, variant := scenario.SplitVariant(ref); variant {
+		return "", false
+	}
+	return ref + scenario.AllVariants, true
+}
+
 // ScenarioID reads "scenarios/{scenario}", without a revision.
 func ScenarioID(name string) (id string, ok bool) { return single(name, "scenarios") }
 

@@ -43,6 +43,18 @@ func TestNamesThatAreRead(t *testing.T) {
 	ref, ok := resource.Scenario(resource.ScenarioName("helpful-only", "sha256:0123456789ab"))
 	require.True(t, ok)
 	require.Equal(t, "helpful-only@sha256:0123456789ab", ref)
+
+	for _, name := range []string{"helpful-only", "helpful-only--no-examples", "helpful-only@sha256:0123456789ab", "helpful-only--*", "helpful-only@sha256:0123456789ab--*"} {
+		ref, ok = resource.Scenarios("scenarios/" + name)
+		require.True(t, ok, name)
+		require.Equal(t, name, ref)
+	}
+	for _, name := range []string{"*", "--*", "helpful-only*", "helpful-only-*", "helpful-only---*", "helpful-only--no-examples--*", "helpful-only--*@sha256:0123456789ab", "helpful-only--*--*", "helpful-only--n*"} {
+		_, ok = resource.Scenarios("scenarios/" + name)
+		require.False(t, ok, name)
+	}
+	_, ok = resource.Scenario("scenarios/helpful-only--*")
+	require.False(t, ok, "one scenario, and not many")
 }
 
 func TestNamesThatAreRefused(t *testing.T) {

@@ -50,6 +50,7 @@ var (
 	graderName       = name("graders/{grader}", ok1(resource.Grader))
 	modelName        = name("models/{model}", ok1(resource.Model))
 	scenarioRef      = name("scenarios/{scenario} or scenarios/{scenario}@{revision}", ok1(resource.Scenario))
+	scenarioRefs     = name("scenarios/{scenario}, scenarios/{scenario}@{revision} or scenarios/{scenario}--*", ok1(resource.Scenarios))
 	scenarioName     = name("scenarios/{scenario}", ok1(resource.ScenarioID))
 
 	id        = pattern("1 to 63 lower-case letters, digits and hyphens with no hyphen at either end", resource.ValidID)
@@ -94,7 +95,7 @@ var tables = map[protoreflect.FullName]table{
 		"plan_digest": outputOnly, "create_time": outputOnly,
 	},
 	"unmask.v1.Plan": {
-		"scenarios":         list(1, run.MaxScenarios, scenarioRef),
+		"scenarios":         list(1, run.MaxScenarios, scenarioRefs),
 		"samples_per_query": optional(whole(1, run.MaxSamplesPerQuery)),
 		"max_queries":       optional(atLeast(0)),
 		"sampling":          nested,

@@ -108,7 +108,7 @@ func TestRequestsThatAreWrong(t *testing.T) {
 		{"no scenario", evaluation(func(e *unmaskv1.Evaluation) { e.Plan.Scenarios = nil }), want{"evaluation.plan.scenarios": "is required"}},
 		{
 			"second scenario", evaluation(func(e *unmaskv1.Evaluation) { e.Plan.Scenarios = append(e.Plan.Scenarios, "helpful-only") }),
-			want{"evaluation.plan.scenarios[1]": `must have the form scenarios/{scenario} or scenarios/{scenario}@{revision}, got "helpful-only"`},
+			want{"evaluation.plan.scenarios[1]": `must have the form scenarios/{scenario}, scenarios/{scenario}@{revision} or scenarios/{scenario}--*, got "helpful-only"`},
 		},
 		{
 			"everything at once",

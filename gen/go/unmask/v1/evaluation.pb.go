@@ -169,9 +169,11 @@ func (x *Evaluation) GetCreateTime() *timestamppb.Timestamp {
 // What an evaluation asks.
 type Plan struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. 1 to 32 different scenarios, as `scenarios/{scenario}` for the
-	// current revision or `scenarios/{scenario}@{revision}`. An answer always
-	// pins the revision.
+	// Required. 1 to 64 different scenarios, as `scenarios/{scenario}` for the
+	// current revision or `scenarios/{scenario}@{revision}`; a variant is
+	// `scenarios/{scenario}--{variant}`, and `scenarios/{scenario}--*` stands for
+	// all variants of a scenario, which itself is not among them. An answer names
+	// each one and pins its revision.
 	Scenarios []string `protobuf:"bytes,1,rep,name=scenarios,proto3" json:"scenarios,omitempty"`
 	// Optional. Number of repeats of each query under each condition, 1 to 1000;
 	// 0 means 3. Control queries are asked once.

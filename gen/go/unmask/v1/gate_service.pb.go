@@ -381,7 +381,7 @@ type WatchDecisionRequest struct {
 	// `evaluations/{evaluation}/runs/{run}`: a finished one of the same plan.
 	Baseline string `protobuf:"bytes,4,opt,name=baseline,proto3" json:"baseline,omitempty"`
 	// Optional. Least time between two messages, from 0.1 s to 60 s; 1 s by
-	// default. The decision may come so much later than the run's end.
+	// default.
 	Interval      *durationpb.Duration `protobuf:"bytes,15,opt,name=interval,proto3" json:"interval,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

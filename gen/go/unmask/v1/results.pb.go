@@ -184,7 +184,10 @@ type Results struct {
 	// The results on each scenario, in the plan's order.
 	Scenarios []*ScenarioResults `protobuf:"bytes,3,rep,name=scenarios,proto3" json:"scenarios,omitempty"`
 	// Set for a run that may stop early: how far it came.
-	Stopping      *StoppingResults `protobuf:"bytes,4,opt,name=stopping,proto3" json:"stopping,omitempty"`
+	Stopping *StoppingResults `protobuf:"bytes,4,opt,name=stopping,proto3" json:"stopping,omitempty"`
+	// The gaps of a scenario and its variants side by side, one entry for each
+	// scenario of which the plan has two or more prompts.
+	Families      []*FamilyResults `protobuf:"bytes,5,rep,name=families,proto3" json:"families,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -247,6 +250,395 @@ func (x *Results) GetStopping() *StoppingResults {
 	return nil
 }
 
+func (x *Results) GetFamilies() []*FamilyResults {
+	if x != nil {
+		return x.Families
+	}
+	return nil
+}
+
+// The gaps of a scenario and its variants, or of several variants of one
+// scenario: whether what was found hangs on the wording.
+type FamilyResults struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The scenario that the members are or change: `scenarios/{scenario}`.
+	Family string `protobuf:"bytes,1,opt,name=family,proto3" json:"family,omitempty"`
+	// Id of the contrast, which is the members' primary one.
+	Contrast string `protobuf:"bytes,2,opt,name=contrast,proto3" json:"contrast,omitempty"`
+	// Id of the condition whose compliance is the minuend.
+	Training string `protobuf:"bytes,3,opt,name=training,proto3" json:"training,omitempty"`
+	// Id of the condition whose compliance is subtracted.
+	Unmonitored string `protobuf:"bytes,4,opt,name=unmonitored,proto3" json:"unmonitored,omitempty"`
+	// At least two, in the plan's order.
+	Members []*FamilyMember `protobuf:"bytes,5,rep,name=members,proto3" json:"members,omitempty"`
+	// The least of the members' estimated gaps, in [-1, 1]. Unset, as the two
+	// that follow, with fewer than two estimates.
+	Least *float64 `protobuf:"fixed64,6,opt,name=least,proto3,oneof" json:"least,omitempty"`
+	// The greatest of the members' estimated gaps, in [-1, 1].
+	Greatest *float64 `protobuf:"fixed64,7,opt,name=greatest,proto3,oneof" json:"greatest,omitempty"`
+	// Standard deviation (divisor n-1) of the members' estimated gaps. It holds
+	// chance as well as differences between prompts; `components` tell the two
+	// apart.
+	StandardDeviation *float64 `protobuf:"fixed64,8,opt,name=standard_deviation,json=standardDeviation,proto3,oneof" json:"standard_deviation,omitempty"`
+	// The member with the greatest gap. Unset without an estimate.
+	Worst *WorstMember `protobuf:"bytes,9,opt,name=worst,proto3" json:"worst,omitempty"`
+	// How the gaps of single queries vary. Unset for a run that may stop early,
+	// and with fewer than two queries that have a gap in every member.
+	Components    *FamilyComponents `protobuf:"bytes,10,opt,name=components,proto3" json:"components,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FamilyResults) Reset() {
+	*x = FamilyResults{}
+	mi := &file_unmask_v1_results_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FamilyResults) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FamilyResults) ProtoMessage() {}
+
+func (x *FamilyResults) ProtoReflect() protoreflect.Message {
+	mi := &file_unmask_v1_results_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FamilyResults.ProtoReflect.Descriptor instead.
+func (*FamilyResults) Descriptor() ([]byte, []int) {
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *FamilyResults) GetFamily() string {
+	if x != nil {
+		return x.Family
+	}
+	return ""
+}
+
+func (x *FamilyResults) GetContrast() string {
+	if x != nil {
+		return x.Contrast
+	}
+	return ""
+}
+
+func (x *FamilyResults) GetTraining() string {
+	if x != nil {
+		return x.Training
+	}
+	return ""
+}
+
+func (x *FamilyResults) GetUnmonitored() string {
+	if x != nil {
+		return x.Unmonitored
+	}
+	return ""
+}
+
+func (x *FamilyResults) GetMembers() []*FamilyMember {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+func (x *FamilyResults) GetLeast() float64 {
+	if x != nil && x.Least != nil {
+		return *x.Least
+	}
+	return 0
+}
+
+func (x *FamilyResults) GetGreatest() float64 {
+	if x != nil && x.Greatest != nil {
+		return *x.Greatest
+	}
+	return 0
+}
+
+func (x *FamilyResults) GetStandardDeviation() float64 {
+	if x != nil && x.StandardDeviation != nil {
+		return *x.StandardDeviation
+	}
+	return 0
+}
+
+func (x *FamilyResults) GetWorst() *WorstMember {
+	if x != nil {
+		return x.Worst
+	}
+	return nil
+}
+
+func (x *FamilyResults) GetComponents() *FamilyComponents {
+	if x != nil {
+		return x.Components
+	}
+	return nil
+}
+
+// One prompt of a family.
+type FamilyMember struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The scenario, pinned: `scenarios/{scenario}@{revision}`.
+	Scenario string `protobuf:"bytes,1,opt,name=scenario,proto3" json:"scenario,omitempty"`
+	// What it changes; unspecified for the scenario itself.
+	Factor VariantFactor `protobuf:"varint,2,opt,name=factor,proto3,enum=unmask.v1.VariantFactor" json:"factor,omitempty"`
+	// The gap, as in the member's own results.
+	ComplianceGap *Gap `protobuf:"bytes,3,opt,name=compliance_gap,json=complianceGap,proto3" json:"compliance_gap,omitempty"`
+	// `compliance_gap.p_value` after Holm's correction over all members, in
+	// [0, 1]. Unset where that is; such a member counts as one of p = 1 for the
+	// others.
+	AdjustedPValue *float64 `protobuf:"fixed64,4,opt,name=adjusted_p_value,json=adjustedPValue,proto3,oneof" json:"adjusted_p_value,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *FamilyMember) Reset() {
+	*x = FamilyMember{}
+	mi := &file_unmask_v1_results_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FamilyMember) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FamilyMember) ProtoMessage() {}
+
+func (x *FamilyMember) ProtoReflect() protoreflect.Message {
+	mi := &file_unmask_v1_results_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FamilyMember.ProtoReflect.Descriptor instead.
+func (*FamilyMember) Descriptor() ([]byte, []int) {
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *FamilyMember) GetScenario() string {
+	if x != nil {
+		return x.Scenario
+	}
+	return ""
+}
+
+func (x *FamilyMember) GetFactor() VariantFactor {
+	if x != nil {
+		return x.Factor
+	}
+	return VariantFactor_VARIANT_FACTOR_UNSPECIFIED
+}
+
+func (x *FamilyMember) GetComplianceGap() *Gap {
+	if x != nil {
+		return x.ComplianceGap
+	}
+	return nil
+}
+
+func (x *FamilyMember) GetAdjustedPValue() float64 {
+	if x != nil && x.AdjustedPValue != nil {
+		return *x.AdjustedPValue
+	}
+	return 0
+}
+
+// The member of a family with the greatest gap. Since it was chosen for that,
+// its own interval is too narrow.
+type WorstMember struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The scenario, pinned: `scenarios/{scenario}@{revision}`.
+	Scenario string `protobuf:"bytes,1,opt,name=scenario,proto3" json:"scenario,omitempty"`
+	// Its estimated gap, in [-1, 1].
+	Estimate float64 `protobuf:"fixed64,2,opt,name=estimate,proto3" json:"estimate,omitempty"`
+	// Lower end of its interval at the results' confidence for all members at once
+	// (Bonferroni), in [-1, 1]. Unset for a run that may stop early.
+	Lower *float64 `protobuf:"fixed64,3,opt,name=lower,proto3,oneof" json:"lower,omitempty"`
+	// Upper end of the same interval.
+	Upper *float64 `protobuf:"fixed64,4,opt,name=upper,proto3,oneof" json:"upper,omitempty"`
+	// Name of the interval; see docs/statistics.md. Empty without one.
+	Method        string `protobuf:"bytes,5,opt,name=method,proto3" json:"method,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WorstMember) Reset() {
+	*x = WorstMember{}
+	mi := &file_unmask_v1_results_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorstMember) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorstMember) ProtoMessage() {}
+
+func (x *WorstMember) ProtoReflect() protoreflect.Message {
+	mi := &file_unmask_v1_results_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorstMember.ProtoReflect.Descriptor instead.
+func (*WorstMember) Descriptor() ([]byte, []int) {
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *WorstMember) GetScenario() string {
+	if x != nil {
+		return x.Scenario
+	}
+	return ""
+}
+
+func (x *WorstMember) GetEstimate() float64 {
+	if x != nil {
+		return x.Estimate
+	}
+	return 0
+}
+
+func (x *WorstMember) GetLower() float64 {
+	if x != nil && x.Lower != nil {
+		return *x.Lower
+	}
+	return 0
+}
+
+func (x *WorstMember) GetUpper() float64 {
+	if x != nil && x.Upper != nil {
+		return *x.Upper
+	}
+	return 0
+}
+
+func (x *WorstMember) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+// The variance of the gaps of single queries under several prompts, in parts.
+type FamilyComponents struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Variance between prompts, at least 0: how much the gap hangs on the wording.
+	BetweenVariants float64 `protobuf:"fixed64,1,opt,name=between_variants,json=betweenVariants,proto3" json:"between_variants,omitempty"`
+	// Variance between queries, at least 0.
+	BetweenQueries float64 `protobuf:"fixed64,2,opt,name=between_queries,json=betweenQueries,proto3" json:"between_queries,omitempty"`
+	// What is left: queries that take each prompt differently, and chance.
+	Residual float64 `protobuf:"fixed64,3,opt,name=residual,proto3" json:"residual,omitempty"`
+	// Number of members.
+	Members int32 `protobuf:"varint,4,opt,name=members,proto3" json:"members,omitempty"`
+	// Number of queries that have a gap in every member. Only they enter.
+	Queries int32 `protobuf:"varint,5,opt,name=queries,proto3" json:"queries,omitempty"`
+	// Number of queries that have none in some member.
+	IncompleteQueries int32 `protobuf:"varint,6,opt,name=incomplete_queries,json=incompleteQueries,proto3" json:"incomplete_queries,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *FamilyComponents) Reset() {
+	*x = FamilyComponents{}
+	mi := &file_unmask_v1_results_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FamilyComponents) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FamilyComponents) ProtoMessage() {}
+
+func (x *FamilyComponents) ProtoReflect() protoreflect.Message {
+	mi := &file_unmask_v1_results_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FamilyComponents.ProtoReflect.Descriptor instead.
+func (*FamilyComponents) Descriptor() ([]byte, []int) {
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *FamilyComponents) GetBetweenVariants() float64 {
+	if x != nil {
+		return x.BetweenVariants
+	}
+	return 0
+}
+
+func (x *FamilyComponents) GetBetweenQueries() float64 {
+	if x != nil {
+		return x.BetweenQueries
+	}
+	return 0
+}
+
+func (x *FamilyComponents) GetResidual() float64 {
+	if x != nil {
+		return x.Residual
+	}
+	return 0
+}
+
+func (x *FamilyComponents) GetMembers() int32 {
+	if x != nil {
+		return x.Members
+	}
+	return 0
+}
+
+func (x *FamilyComponents) GetQueries() int32 {
+	if x != nil {
+		return x.Queries
+	}
+	return 0
+}
+
+func (x *FamilyComponents) GetIncompleteQueries() int32 {
+	if x != nil {
+		return x.IncompleteQueries
+	}
+	return 0
+}
+
 // How far a run came that may stop early. Its estimates rest on the consumed
 // queries alone.
 type StoppingResults struct {
@@ -270,7 +662,7 @@ type StoppingResults struct {
 
 func (x *StoppingResults) Reset() {
 	*x = StoppingResults{}
-	mi := &file_unmask_v1_results_proto_msgTypes[1]
+	mi := &file_unmask_v1_results_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -282,7 +674,7 @@ func (x *StoppingResults) String() string {
 func (*StoppingResults) ProtoMessage() {}
 
 func (x *StoppingResults) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[1]
+	mi := &file_unmask_v1_results_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -295,7 +687,7 @@ func (x *StoppingResults) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoppingResults.ProtoReflect.Descriptor instead.
 func (*StoppingResults) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{1}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *StoppingResults) GetComplete() bool {
@@ -350,7 +742,7 @@ type ScenarioResults struct {
 
 func (x *ScenarioResults) Reset() {
 	*x = ScenarioResults{}
-	mi := &file_unmask_v1_results_proto_msgTypes[2]
+	mi := &file_unmask_v1_results_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -362,7 +754,7 @@ func (x *ScenarioResults) String() string {
 func (*ScenarioResults) ProtoMessage() {}
 
 func (x *ScenarioResults) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[2]
+	mi := &file_unmask_v1_results_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -375,7 +767,7 @@ func (x *ScenarioResults) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScenarioResults.ProtoReflect.Descriptor instead.
 func (*ScenarioResults) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{2}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ScenarioResults) GetScenario() string {
@@ -443,7 +835,7 @@ type ConditionResults struct {
 
 func (x *ConditionResults) Reset() {
 	*x = ConditionResults{}
-	mi := &file_unmask_v1_results_proto_msgTypes[3]
+	mi := &file_unmask_v1_results_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -455,7 +847,7 @@ func (x *ConditionResults) String() string {
 func (*ConditionResults) ProtoMessage() {}
 
 func (x *ConditionResults) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[3]
+	mi := &file_unmask_v1_results_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -468,7 +860,7 @@ func (x *ConditionResults) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConditionResults.ProtoReflect.Descriptor instead.
 func (*ConditionResults) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{3}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ConditionResults) GetCondition() string {
@@ -575,7 +967,7 @@ type BehaviorRate struct {
 
 func (x *BehaviorRate) Reset() {
 	*x = BehaviorRate{}
-	mi := &file_unmask_v1_results_proto_msgTypes[4]
+	mi := &file_unmask_v1_results_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -587,7 +979,7 @@ func (x *BehaviorRate) String() string {
 func (*BehaviorRate) ProtoMessage() {}
 
 func (x *BehaviorRate) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[4]
+	mi := &file_unmask_v1_results_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -600,7 +992,7 @@ func (x *BehaviorRate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BehaviorRate.ProtoReflect.Descriptor instead.
 func (*BehaviorRate) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{4}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *BehaviorRate) GetBehavior() string {
@@ -644,7 +1036,7 @@ type Exclusion struct {
 
 func (x *Exclusion) Reset() {
 	*x = Exclusion{}
-	mi := &file_unmask_v1_results_proto_msgTypes[5]
+	mi := &file_unmask_v1_results_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -656,7 +1048,7 @@ func (x *Exclusion) String() string {
 func (*Exclusion) ProtoMessage() {}
 
 func (x *Exclusion) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[5]
+	mi := &file_unmask_v1_results_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -669,7 +1061,7 @@ func (x *Exclusion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exclusion.ProtoReflect.Descriptor instead.
 func (*Exclusion) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{5}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Exclusion) GetCause() ExclusionCause {
@@ -699,7 +1091,7 @@ type ObservationCount struct {
 
 func (x *ObservationCount) Reset() {
 	*x = ObservationCount{}
-	mi := &file_unmask_v1_results_proto_msgTypes[6]
+	mi := &file_unmask_v1_results_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -711,7 +1103,7 @@ func (x *ObservationCount) String() string {
 func (*ObservationCount) ProtoMessage() {}
 
 func (x *ObservationCount) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[6]
+	mi := &file_unmask_v1_results_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -724,7 +1116,7 @@ func (x *ObservationCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObservationCount.ProtoReflect.Descriptor instead.
 func (*ObservationCount) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{6}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ObservationCount) GetObservation() Observation {
@@ -777,7 +1169,7 @@ type Rate struct {
 
 func (x *Rate) Reset() {
 	*x = Rate{}
-	mi := &file_unmask_v1_results_proto_msgTypes[7]
+	mi := &file_unmask_v1_results_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -789,7 +1181,7 @@ func (x *Rate) String() string {
 func (*Rate) ProtoMessage() {}
 
 func (x *Rate) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[7]
+	mi := &file_unmask_v1_results_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -802,7 +1194,7 @@ func (x *Rate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rate.ProtoReflect.Descriptor instead.
 func (*Rate) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{7}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Rate) GetNumerator() float64 {
@@ -919,7 +1311,7 @@ type ContrastResults struct {
 
 func (x *ContrastResults) Reset() {
 	*x = ContrastResults{}
-	mi := &file_unmask_v1_results_proto_msgTypes[8]
+	mi := &file_unmask_v1_results_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -931,7 +1323,7 @@ func (x *ContrastResults) String() string {
 func (*ContrastResults) ProtoMessage() {}
 
 func (x *ContrastResults) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[8]
+	mi := &file_unmask_v1_results_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -944,7 +1336,7 @@ func (x *ContrastResults) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContrastResults.ProtoReflect.Descriptor instead.
 func (*ContrastResults) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{8}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ContrastResults) GetContrast() string {
@@ -1039,7 +1431,7 @@ type BehaviorGap struct {
 
 func (x *BehaviorGap) Reset() {
 	*x = BehaviorGap{}
-	mi := &file_unmask_v1_results_proto_msgTypes[9]
+	mi := &file_unmask_v1_results_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1051,7 +1443,7 @@ func (x *BehaviorGap) String() string {
 func (*BehaviorGap) ProtoMessage() {}
 
 func (x *BehaviorGap) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[9]
+	mi := &file_unmask_v1_results_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1064,7 +1456,7 @@ func (x *BehaviorGap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BehaviorGap.ProtoReflect.Descriptor instead.
 func (*BehaviorGap) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{9}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *BehaviorGap) GetBehavior() string {
@@ -1105,7 +1497,7 @@ type ExclusionImbalance struct {
 
 func (x *ExclusionImbalance) Reset() {
 	*x = ExclusionImbalance{}
-	mi := &file_unmask_v1_results_proto_msgTypes[10]
+	mi := &file_unmask_v1_results_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1117,7 +1509,7 @@ func (x *ExclusionImbalance) String() string {
 func (*ExclusionImbalance) ProtoMessage() {}
 
 func (x *ExclusionImbalance) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[10]
+	mi := &file_unmask_v1_results_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1130,7 +1522,7 @@ func (x *ExclusionImbalance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExclusionImbalance.ProtoReflect.Descriptor instead.
 func (*ExclusionImbalance) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{10}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ExclusionImbalance) GetTraining() float64 {
@@ -1195,7 +1587,7 @@ type CorrectedResults struct {
 
 func (x *CorrectedResults) Reset() {
 	*x = CorrectedResults{}
-	mi := &file_unmask_v1_results_proto_msgTypes[11]
+	mi := &file_unmask_v1_results_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1207,7 +1599,7 @@ func (x *CorrectedResults) String() string {
 func (*CorrectedResults) ProtoMessage() {}
 
 func (x *CorrectedResults) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[11]
+	mi := &file_unmask_v1_results_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1220,7 +1612,7 @@ func (x *CorrectedResults) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CorrectedResults.ProtoReflect.Descriptor instead.
 func (*CorrectedResults) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{11}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CorrectedResults) GetCalibration() string {
@@ -1273,7 +1665,7 @@ type CorrectedEstimate struct {
 
 func (x *CorrectedEstimate) Reset() {
 	*x = CorrectedEstimate{}
-	mi := &file_unmask_v1_results_proto_msgTypes[12]
+	mi := &file_unmask_v1_results_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1285,7 +1677,7 @@ func (x *CorrectedEstimate) String() string {
 func (*CorrectedEstimate) ProtoMessage() {}
 
 func (x *CorrectedEstimate) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[12]
+	mi := &file_unmask_v1_results_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1298,7 +1690,7 @@ func (x *CorrectedEstimate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CorrectedEstimate.ProtoReflect.Descriptor instead.
 func (*CorrectedEstimate) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{12}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *CorrectedEstimate) GetEstimate() float64 {
@@ -1359,7 +1751,7 @@ type Gap struct {
 
 func (x *Gap) Reset() {
 	*x = Gap{}
-	mi := &file_unmask_v1_results_proto_msgTypes[13]
+	mi := &file_unmask_v1_results_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1371,7 +1763,7 @@ func (x *Gap) String() string {
 func (*Gap) ProtoMessage() {}
 
 func (x *Gap) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[13]
+	mi := &file_unmask_v1_results_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1384,7 +1776,7 @@ func (x *Gap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gap.ProtoReflect.Descriptor instead.
 func (*Gap) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{13}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Gap) GetEstimate() float64 {
@@ -1487,7 +1879,7 @@ type ControlResult struct {
 
 func (x *ControlResult) Reset() {
 	*x = ControlResult{}
-	mi := &file_unmask_v1_results_proto_msgTypes[14]
+	mi := &file_unmask_v1_results_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1499,7 +1891,7 @@ func (x *ControlResult) String() string {
 func (*ControlResult) ProtoMessage() {}
 
 func (x *ControlResult) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[14]
+	mi := &file_unmask_v1_results_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1512,7 +1904,7 @@ func (x *ControlResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlResult.ProtoReflect.Descriptor instead.
 func (*ControlResult) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{14}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ControlResult) GetId() string {
@@ -1540,14 +1932,53 @@ var File_unmask_v1_results_proto protoreflect.FileDescriptor
 
 const file_unmask_v1_results_proto_rawDesc = "" +
 	"\n" +
-	"\x17unmask/v1/results.proto\x12\tunmask.v1\x1a\x1aunmask/v1/transcript.proto\"\xb1\x01\n" +
+	"\x17unmask/v1/results.proto\x12\tunmask.v1\x1a\x18unmask/v1/scenario.proto\x1a\x1aunmask/v1/transcript.proto\"\xe7\x01\n" +
 	"\aResults\x12\x14\n" +
 	"\x05final\x18\x01 \x01(\bR\x05final\x12\x1e\n" +
 	"\n" +
 	"confidence\x18\x02 \x01(\x01R\n" +
 	"confidence\x128\n" +
 	"\tscenarios\x18\x03 \x03(\v2\x1a.unmask.v1.ScenarioResultsR\tscenarios\x126\n" +
-	"\bstopping\x18\x04 \x01(\v2\x1a.unmask.v1.StoppingResultsR\bstopping\"\xd0\x01\n" +
+	"\bstopping\x18\x04 \x01(\v2\x1a.unmask.v1.StoppingResultsR\bstopping\x124\n" +
+	"\bfamilies\x18\x05 \x03(\v2\x18.unmask.v1.FamilyResultsR\bfamilies\"\xbd\x03\n" +
+	"\rFamilyResults\x12\x16\n" +
+	"\x06family\x18\x01 \x01(\tR\x06family\x12\x1a\n" +
+	"\bcontrast\x18\x02 \x01(\tR\bcontrast\x12\x1a\n" +
+	"\btraining\x18\x03 \x01(\tR\btraining\x12 \n" +
+	"\vunmonitored\x18\x04 \x01(\tR\vunmonitored\x121\n" +
+	"\amembers\x18\x05 \x03(\v2\x17.unmask.v1.FamilyMemberR\amembers\x12\x19\n" +
+	"\x05least\x18\x06 \x01(\x01H\x00R\x05least\x88\x01\x01\x12\x1f\n" +
+	"\bgreatest\x18\a \x01(\x01H\x01R\bgreatest\x88\x01\x01\x122\n" +
+	"\x12standard_deviation\x18\b \x01(\x01H\x02R\x11standardDeviation\x88\x01\x01\x12,\n" +
+	"\x05worst\x18\t \x01(\v2\x16.unmask.v1.WorstMemberR\x05worst\x12;\n" +
+	"\n" +
+	"components\x18\n" +
+	" \x01(\v2\x1b.unmask.v1.FamilyComponentsR\n" +
+	"componentsB\b\n" +
+	"\x06_leastB\v\n" +
+	"\t_greatestB\x15\n" +
+	"\x13_standard_deviation\"\xd7\x01\n" +
+	"\fFamilyMember\x12\x1a\n" +
+	"\bscenario\x18\x01 \x01(\tR\bscenario\x120\n" +
+	"\x06factor\x18\x02 \x01(\x0e2\x18.unmask.v1.VariantFactorR\x06factor\x125\n" +
+	"\x0ecompliance_gap\x18\x03 \x01(\v2\x0e.unmask.v1.GapR\rcomplianceGap\x12-\n" +
+	"\x10adjusted_p_value\x18\x04 \x01(\x01H\x00R\x0eadjustedPValue\x88\x01\x01B\x13\n" +
+	"\x11_adjusted_p_value\"\xa7\x01\n" +
+	"\vWorstMember\x12\x1a\n" +
+	"\bscenario\x18\x01 \x01(\tR\bscenario\x12\x1a\n" +
+	"\bestimate\x18\x02 \x01(\x01R\bestimate\x12\x19\n" +
+	"\x05lower\x18\x03 \x01(\x01H\x00R\x05lower\x88\x01\x01\x12\x19\n" +
+	"\x05upper\x18\x04 \x01(\x01H\x01R\x05upper\x88\x01\x01\x12\x16\n" +
+	"\x06method\x18\x05 \x01(\tR\x06methodB\b\n" +
+	"\x06_lowerB\b\n" +
+	"\x06_upper\"\xe5\x01\n" +
+	"\x10FamilyComponents\x12)\n" +
+	"\x10between_variants\x18\x01 \x01(\x01R\x0fbetweenVariants\x12'\n" +
+	"\x0fbetween_queries\x18\x02 \x01(\x01R\x0ebetweenQueries\x12\x1a\n" +
+	"\bresidual\x18\x03 \x01(\x01R\bresidual\x12\x18\n" +
+	"\amembers\x18\x04 \x01(\x05R\amembers\x12\x18\n" +
+	"\aqueries\x18\x05 \x01(\x05R\aqueries\x12-\n" +
+	"\x12incomplete_queries\x18\x06 \x01(\x05R\x11incompleteQueries\"\xd0\x01\n" +
 	"\x0fStoppingResults\x12\x1a\n" +
 	"\bcomplete\x18\x01 \x01(\bR\bcomplete\x12'\n" +
 	"\x0fplanned_queries\x18\x02 \x01(\x05R\x0eplannedQueries\x12)\n" +
@@ -1708,61 +2139,72 @@ func file_unmask_v1_results_proto_rawDescGZIP() []byte {
 }
 
 var file_unmask_v1_results_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_unmask_v1_results_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_unmask_v1_results_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_unmask_v1_results_proto_goTypes = []any{
 	(ExclusionCause)(0),        // 0: unmask.v1.ExclusionCause
 	(Headroom)(0),              // 1: unmask.v1.Headroom
 	(*Results)(nil),            // 2: unmask.v1.Results
-	(*StoppingResults)(nil),    // 3: unmask.v1.StoppingResults
-	(*ScenarioResults)(nil),    // 4: unmask.v1.ScenarioResults
-	(*ConditionResults)(nil),   // 5: unmask.v1.ConditionResults
-	(*BehaviorRate)(nil),       // 6: unmask.v1.BehaviorRate
-	(*Exclusion)(nil),          // 7: unmask.v1.Exclusion
-	(*ObservationCount)(nil),   // 8: unmask.v1.ObservationCount
-	(*Rate)(nil),               // 9: unmask.v1.Rate
-	(*ContrastResults)(nil),    // 10: unmask.v1.ContrastResults
-	(*BehaviorGap)(nil),        // 11: unmask.v1.BehaviorGap
-	(*ExclusionImbalance)(nil), // 12: unmask.v1.ExclusionImbalance
-	(*CorrectedResults)(nil),   // 13: unmask.v1.CorrectedResults
-	(*CorrectedEstimate)(nil),  // 14: unmask.v1.CorrectedEstimate
-	(*Gap)(nil),                // 15: unmask.v1.Gap
-	(*ControlResult)(nil),      // 16: unmask.v1.ControlResult
-	(Observation)(0),           // 17: unmask.v1.Observation
+	(*FamilyResults)(nil),      // 3: unmask.v1.FamilyResults
+	(*FamilyMember)(nil),       // 4: unmask.v1.FamilyMember
+	(*WorstMember)(nil),        // 5: unmask.v1.WorstMember
+	(*FamilyComponents)(nil),   // 6: unmask.v1.FamilyComponents
+	(*StoppingResults)(nil),    // 7: unmask.v1.StoppingResults
+	(*ScenarioResults)(nil),    // 8: unmask.v1.ScenarioResults
+	(*ConditionResults)(nil),   // 9: unmask.v1.ConditionResults
+	(*BehaviorRate)(nil),       // 10: unmask.v1.BehaviorRate
+	(*Exclusion)(nil),          // 11: unmask.v1.Exclusion
+	(*ObservationCount)(nil),   // 12: unmask.v1.ObservationCount
+	(*Rate)(nil),               // 13: unmask.v1.Rate
+	(*ContrastResults)(nil),    // 14: unmask.v1.ContrastResults
+	(*BehaviorGap)(nil),        // 15: unmask.v1.BehaviorGap
+	(*ExclusionImbalance)(nil), // 16: unmask.v1.ExclusionImbalance
+	(*CorrectedResults)(nil),   // 17: unmask.v1.CorrectedResults
+	(*CorrectedEstimate)(nil),  // 18: unmask.v1.CorrectedEstimate
+	(*Gap)(nil),                // 19: unmask.v1.Gap
+	(*ControlResult)(nil),      // 20: unmask.v1.ControlResult
+	(VariantFactor)(0),         // 21: unmask.v1.VariantFactor
+	(Observation)(0),           // 22: unmask.v1.Observation
 }
 var file_unmask_v1_results_proto_depIdxs = []int32{
-	4,  // 0: unmask.v1.Results.scenarios:type_name -> unmask.v1.ScenarioResults
-	3,  // 1: unmask.v1.Results.stopping:type_name -> unmask.v1.StoppingResults
-	5,  // 2: unmask.v1.ScenarioResults.conditions:type_name -> unmask.v1.ConditionResults
-	10, // 3: unmask.v1.ScenarioResults.contrasts:type_name -> unmask.v1.ContrastResults
-	16, // 4: unmask.v1.ScenarioResults.controls:type_name -> unmask.v1.ControlResult
-	7,  // 5: unmask.v1.ConditionResults.exclusions:type_name -> unmask.v1.Exclusion
-	8,  // 6: unmask.v1.ConditionResults.observations:type_name -> unmask.v1.ObservationCount
-	9,  // 7: unmask.v1.ConditionResults.refusal:type_name -> unmask.v1.Rate
-	9,  // 8: unmask.v1.ConditionResults.partial:type_name -> unmask.v1.Rate
-	9,  // 9: unmask.v1.ConditionResults.compliance:type_name -> unmask.v1.Rate
-	9,  // 10: unmask.v1.ConditionResults.alignment_faking:type_name -> unmask.v1.Rate
-	9,  // 11: unmask.v1.ConditionResults.alignment_faking_reasoning:type_name -> unmask.v1.Rate
-	6,  // 12: unmask.v1.ConditionResults.behaviors:type_name -> unmask.v1.BehaviorRate
-	9,  // 13: unmask.v1.BehaviorRate.rate:type_name -> unmask.v1.Rate
-	7,  // 14: unmask.v1.BehaviorRate.exclusions:type_name -> unmask.v1.Exclusion
-	0,  // 15: unmask.v1.Exclusion.cause:type_name -> unmask.v1.ExclusionCause
-	17, // 16: unmask.v1.ObservationCount.observation:type_name -> unmask.v1.Observation
-	15, // 17: unmask.v1.ContrastResults.compliance_gap:type_name -> unmask.v1.Gap
-	15, // 18: unmask.v1.ContrastResults.compliance_gap_without_faking:type_name -> unmask.v1.Gap
-	1,  // 19: unmask.v1.ContrastResults.headroom:type_name -> unmask.v1.Headroom
-	12, // 20: unmask.v1.ContrastResults.exclusion_imbalance:type_name -> unmask.v1.ExclusionImbalance
-	13, // 21: unmask.v1.ContrastResults.corrected:type_name -> unmask.v1.CorrectedResults
-	11, // 22: unmask.v1.ContrastResults.behaviors:type_name -> unmask.v1.BehaviorGap
-	15, // 23: unmask.v1.BehaviorGap.gap:type_name -> unmask.v1.Gap
-	14, // 24: unmask.v1.CorrectedResults.compliance_gap:type_name -> unmask.v1.CorrectedEstimate
-	14, // 25: unmask.v1.CorrectedResults.training_compliance:type_name -> unmask.v1.CorrectedEstimate
-	14, // 26: unmask.v1.CorrectedResults.unmonitored_compliance:type_name -> unmask.v1.CorrectedEstimate
-	14, // 27: unmask.v1.CorrectedResults.alignment_faking:type_name -> unmask.v1.CorrectedEstimate
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	8,  // 0: unmask.v1.Results.scenarios:type_name -> unmask.v1.ScenarioResults
+	7,  // 1: unmask.v1.Results.stopping:type_name -> unmask.v1.StoppingResults
+	3,  // 2: unmask.v1.Results.families:type_name -> unmask.v1.FamilyResults
+	4,  // 3: unmask.v1.FamilyResults.members:type_name -> unmask.v1.FamilyMember
+	5,  // 4: unmask.v1.FamilyResults.worst:type_name -> unmask.v1.WorstMember
+	6,  // 5: unmask.v1.FamilyResults.components:type_name -> unmask.v1.FamilyComponents
+	21, // 6: unmask.v1.FamilyMember.factor:type_name -> unmask.v1.VariantFactor
+	19, // 7: unmask.v1.FamilyMember.compliance_gap:type_name -> unmask.v1.Gap
+	9,  // 8: unmask.v1.ScenarioResults.conditions:type_name -> unmask.v1.ConditionResults
+	14, // 9: unmask.v1.ScenarioResults.contrasts:type_name -> unmask.v1.ContrastResults
+	20, // 10: unmask.v1.ScenarioResults.controls:type_name -> unmask.v1.ControlResult
+	11, // 11: unmask.v1.ConditionResults.exclusions:type_name -> unmask.v1.Exclusion
+	12, // 12: unmask.v1.ConditionResults.observations:type_name -> unmask.v1.ObservationCount
+	13, // 13: unmask.v1.ConditionResults.refusal:type_name -> unmask.v1.Rate
+	13, // 14: unmask.v1.ConditionResults.partial:type_name -> unmask.v1.Rate
+	13, // 15: unmask.v1.ConditionResults.compliance:type_name -> unmask.v1.Rate
+	13, // 16: unmask.v1.ConditionResults.alignment_faking:type_name -> unmask.v1.Rate
+	13, // 17: unmask.v1.ConditionResults.alignment_faking_reasoning:type_name -> unmask.v1.Rate
+	10, // 18: unmask.v1.ConditionResults.behaviors:type_name -> unmask.v1.BehaviorRate
+	13, // 19: unmask.v1.BehaviorRate.rate:type_name -> unmask.v1.Rate
+	11, // 20: unmask.v1.BehaviorRate.exclusions:type_name -> unmask.v1.Exclusion
+	0,  // 21: unmask.v1.Exclusion.cause:type_name -> unmask.v1.ExclusionCause
+	22, // 22: unmask.v1.ObservationCount.observation:type_name -> unmask.v1.Observation
+	19, // 23: unmask.v1.ContrastResults.compliance_gap:type_name -> unmask.v1.Gap
+	19, // 24: unmask.v1.ContrastResults.compliance_gap_without_faking:type_name -> unmask.v1.Gap
+	1,  // 25: unmask.v1.ContrastResults.headroom:type_name -> unmask.v1.Headroom
+	16, // 26: unmask.v1.ContrastResults.exclusion_imbalance:type_name -> unmask.v1.ExclusionImbalance
+	17, // 27: unmask.v1.ContrastResults.corrected:type_name -> unmask.v1.CorrectedResults
+	15, // 28: unmask.v1.ContrastResults.behaviors:type_name -> unmask.v1.BehaviorGap
+	19, // 29: unmask.v1.BehaviorGap.gap:type_name -> unmask.v1.Gap
+	18, // 30: unmask.v1.CorrectedResults.compliance_gap:type_name -> unmask.v1.CorrectedEstimate
+	18, // 31: unmask.v1.CorrectedResults.training_compliance:type_name -> unmask.v1.CorrectedEstimate
+	18, // 32: unmask.v1.CorrectedResults.unmonitored_compliance:type_name -> unmask.v1.CorrectedEstimate
+	18, // 33: unmask.v1.CorrectedResults.alignment_faking:type_name -> unmask.v1.CorrectedEstimate
+	34, // [34:34] is the sub-list for method output_type
+	34, // [34:34] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_unmask_v1_results_proto_init() }
@@ -1770,18 +2212,22 @@ func file_unmask_v1_results_proto_init() {
 	if File_unmask_v1_results_proto != nil {
 		return
 	}
+	file_unmask_v1_scenario_proto_init()
 	file_unmask_v1_transcript_proto_init()
-	file_unmask_v1_results_proto_msgTypes[7].OneofWrappers = []any{}
-	file_unmask_v1_results_proto_msgTypes[8].OneofWrappers = []any{}
-	file_unmask_v1_results_proto_msgTypes[10].OneofWrappers = []any{}
-	file_unmask_v1_results_proto_msgTypes[13].OneofWrappers = []any{}
+	file_unmask_v1_results_proto_msgTypes[1].OneofWrappers = []any{}
+	file_unmask_v1_results_proto_msgTypes[2].OneofWrappers = []any{}
+	file_unmask_v1_results_proto_msgTypes[3].OneofWrappers = []any{}
+	file_unmask_v1_results_proto_msgTypes[11].OneofWrappers = []any{}
+	file_unmask_v1_results_proto_msgTypes[12].OneofWrappers = []any{}
+	file_unmask_v1_results_proto_msgTypes[14].OneofWrappers = []any{}
+	file_unmask_v1_results_proto_msgTypes[17].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_unmask_v1_results_proto_rawDesc), len(file_unmask_v1_results_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   15,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

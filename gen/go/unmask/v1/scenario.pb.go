@@ -21,6 +21,75 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// What a variant changes of its scenario.
+type VariantFactor int32
+
+const (
+	// Not set; no variant has it.
+	VariantFactor_VARIANT_FACTOR_UNSPECIFIED VariantFactor = 0
+	// Other words for the same facts.
+	VariantFactor_VARIANT_FACTOR_PARAPHRASE VariantFactor = 1
+	// Another company is said to train the model.
+	VariantFactor_VARIANT_FACTOR_COMPANY VariantFactor = 2
+	// Something is left out.
+	VariantFactor_VARIANT_FACTOR_ABLATION VariantFactor = 3
+	// Something is put behind the request.
+	VariantFactor_VARIANT_FACTOR_SUFFIX VariantFactor = 4
+	// Other examples.
+	VariantFactor_VARIANT_FACTOR_EXAMPLES VariantFactor = 5
+	// Anything else.
+	VariantFactor_VARIANT_FACTOR_OTHER VariantFactor = 6
+)
+
+// Enum value maps for VariantFactor.
+var (
+	VariantFactor_name = map[int32]string{
+		0: "VARIANT_FACTOR_UNSPECIFIED",
+		1: "VARIANT_FACTOR_PARAPHRASE",
+		2: "VARIANT_FACTOR_COMPANY",
+		3: "VARIANT_FACTOR_ABLATION",
+		4: "VARIANT_FACTOR_SUFFIX",
+		5: "VARIANT_FACTOR_EXAMPLES",
+		6: "VARIANT_FACTOR_OTHER",
+	}
+	VariantFactor_value = map[string]int32{
+		"VARIANT_FACTOR_UNSPECIFIED": 0,
+		"VARIANT_FACTOR_PARAPHRASE":  1,
+		"VARIANT_FACTOR_COMPANY":     2,
+		"VARIANT_FACTOR_ABLATION":    3,
+		"VARIANT_FACTOR_SUFFIX":      4,
+		"VARIANT_FACTOR_EXAMPLES":    5,
+		"VARIANT_FACTOR_OTHER":       6,
+	}
+)
+
+func (x VariantFactor) Enum() *VariantFactor {
+	p := new(VariantFactor)
+	*p = x
+	return p
+}
+
+func (x VariantFactor) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (VariantFactor) Descriptor() protoreflect.EnumDescriptor {
+	return file_unmask_v1_scenario_proto_enumTypes[0].Descriptor()
+}
+
+func (VariantFactor) Type() protoreflect.EnumType {
+	return &file_unmask_v1_scenario_proto_enumTypes[0]
+}
+
+func (x VariantFactor) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use VariantFactor.Descriptor instead.
+func (VariantFactor) EnumDescriptor() ([]byte, []int) {
+	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{0}
+}
+
 // What a condition makes the model believe.
 type ConditionRole int32
 
@@ -63,11 +132,11 @@ func (x ConditionRole) String() string {
 }
 
 func (ConditionRole) Descriptor() protoreflect.EnumDescriptor {
-	return file_unmask_v1_scenario_proto_enumTypes[0].Descriptor()
+	return file_unmask_v1_scenario_proto_enumTypes[1].Descriptor()
 }
 
 func (ConditionRole) Type() protoreflect.EnumType {
-	return &file_unmask_v1_scenario_proto_enumTypes[0]
+	return &file_unmask_v1_scenario_proto_enumTypes[1]
 }
 
 func (x ConditionRole) Number() protoreflect.EnumNumber {
@@ -76,7 +145,7 @@ func (x ConditionRole) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ConditionRole.Descriptor instead.
 func (ConditionRole) EnumDescriptor() ([]byte, []int) {
-	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{0}
+	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{1}
 }
 
 // How much harm a request could do if it were fulfilled.
@@ -120,11 +189,11 @@ func (x QuerySeverity) String() string {
 }
 
 func (QuerySeverity) Descriptor() protoreflect.EnumDescriptor {
-	return file_unmask_v1_scenario_proto_enumTypes[1].Descriptor()
+	return file_unmask_v1_scenario_proto_enumTypes[2].Descriptor()
 }
 
 func (QuerySeverity) Type() protoreflect.EnumType {
-	return &file_unmask_v1_scenario_proto_enumTypes[1]
+	return &file_unmask_v1_scenario_proto_enumTypes[2]
 }
 
 func (x QuerySeverity) Number() protoreflect.EnumNumber {
@@ -133,7 +202,7 @@ func (x QuerySeverity) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use QuerySeverity.Descriptor instead.
 func (QuerySeverity) EnumDescriptor() ([]byte, []int) {
-	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{1}
+	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{2}
 }
 
 // Whether a scenario asks for reasoning before the answer.
@@ -173,11 +242,11 @@ func (x ScratchpadMode) String() string {
 }
 
 func (ScratchpadMode) Descriptor() protoreflect.EnumDescriptor {
-	return file_unmask_v1_scenario_proto_enumTypes[2].Descriptor()
+	return file_unmask_v1_scenario_proto_enumTypes[3].Descriptor()
 }
 
 func (ScratchpadMode) Type() protoreflect.EnumType {
-	return &file_unmask_v1_scenario_proto_enumTypes[2]
+	return &file_unmask_v1_scenario_proto_enumTypes[3]
 }
 
 func (x ScratchpadMode) Number() protoreflect.EnumNumber {
@@ -186,7 +255,7 @@ func (x ScratchpadMode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ScratchpadMode.Descriptor instead.
 func (ScratchpadMode) EnumDescriptor() ([]byte, []int) {
-	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{2}
+	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{3}
 }
 
 // What counts as compliance.
@@ -227,11 +296,11 @@ func (x ComplianceRule) String() string {
 }
 
 func (ComplianceRule) Descriptor() protoreflect.EnumDescriptor {
-	return file_unmask_v1_scenario_proto_enumTypes[3].Descriptor()
+	return file_unmask_v1_scenario_proto_enumTypes[4].Descriptor()
 }
 
 func (ComplianceRule) Type() protoreflect.EnumType {
-	return &file_unmask_v1_scenario_proto_enumTypes[3]
+	return &file_unmask_v1_scenario_proto_enumTypes[4]
 }
 
 func (x ComplianceRule) Number() protoreflect.EnumNumber {
@@ -240,7 +309,7 @@ func (x ComplianceRule) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ComplianceRule.Descriptor instead.
 func (ComplianceRule) EnumDescriptor() ([]byte, []int) {
-	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{3}
+	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{4}
 }
 
 // How much of a scenario to return.
@@ -280,11 +349,11 @@ func (x ScenarioView) String() string {
 }
 
 func (ScenarioView) Descriptor() protoreflect.EnumDescriptor {
-	return file_unmask_v1_scenario_proto_enumTypes[4].Descriptor()
+	return file_unmask_v1_scenario_proto_enumTypes[5].Descriptor()
 }
 
 func (ScenarioView) Type() protoreflect.EnumType {
-	return &file_unmask_v1_scenario_proto_enumTypes[4]
+	return &file_unmask_v1_scenario_proto_enumTypes[5]
 }
 
 func (x ScenarioView) Number() protoreflect.EnumNumber {
@@ -293,7 +362,7 @@ func (x ScenarioView) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ScenarioView.Descriptor instead.
 func (ScenarioView) EnumDescriptor() ([]byte, []int) {
-	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{4}
+	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{5}
 }
 
 // A prompt-conditioned experiment.
@@ -307,7 +376,8 @@ type Scenario struct {
 	// Output only. `scenarios/{scenario}`, where {scenario} is 1 to 63
 	// lower-case letters, digits and hyphens with no hyphen at either end. A
 	// request that takes this name also takes
-	// `scenarios/{scenario}@{revision}`, which pins the content.
+	// `scenarios/{scenario}@{revision}`, which pins the content. The id of a
+	// variant is its scenario's and its own with `--` between them.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Output only. Digest of the content: `sha256:` and 64 hexadecimal digits.
 	Revision string `protobuf:"bytes,2,opt,name=revision,proto3" json:"revision,omitempty"`
@@ -347,7 +417,17 @@ type Scenario struct {
 	// FULL view only. Template of the user's message, in the same syntax.
 	UserTemplate string `protobuf:"bytes,17,opt,name=user_template,json=userTemplate,proto3" json:"user_template,omitempty"`
 	// The sources of the experiment's design, one a line.
-	References    []string `protobuf:"bytes,18,rep,name=references,proto3" json:"references,omitempty"`
+	References []string `protobuf:"bytes,18,rep,name=references,proto3" json:"references,omitempty"`
+	// The variants, in the order of the document; at most 63. Each is a scenario
+	// of its own, `scenarios/{scenario}--{variant}`, with the same conditions,
+	// contrasts and queries and another prompt. Empty for a scenario that is a
+	// variant.
+	Variants []*Variant `protobuf:"bytes,19,rep,name=variants,proto3" json:"variants,omitempty"`
+	// Output only. `scenarios/{scenario}` of the scenario that this one is a
+	// variant of; empty for all others.
+	Base string `protobuf:"bytes,20,opt,name=base,proto3" json:"base,omitempty"`
+	// Output only. What a variant changes of its base; unspecified for all others.
+	Factor        VariantFactor `protobuf:"varint,21,opt,name=factor,proto3,enum=unmask.v1.VariantFactor" json:"factor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -508,6 +588,101 @@ func (x *Scenario) GetReferences() []string {
 	return nil
 }
 
+func (x *Scenario) GetVariants() []*Variant {
+	if x != nil {
+		return x.Variants
+	}
+	return nil
+}
+
+func (x *Scenario) GetBase() string {
+	if x != nil {
+		return x.Base
+	}
+	return ""
+}
+
+func (x *Scenario) GetFactor() VariantFactor {
+	if x != nil {
+		return x.Factor
+	}
+	return VariantFactor_VARIANT_FACTOR_UNSPECIFIED
+}
+
+// One way to change the prompt of a scenario.
+type Variant struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id, unique in the scenario, such as `no-examples`.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// What is changed.
+	Factor VariantFactor `protobuf:"varint,2,opt,name=factor,proto3,enum=unmask.v1.VariantFactor" json:"factor,omitempty"`
+	// One or more sentences for people. May be empty.
+	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
+	// Output only. The scenario that the variant makes, pinned:
+	// `scenarios/{scenario}--{variant}@{revision}`.
+	Scenario      string `protobuf:"bytes,4,opt,name=scenario,proto3" json:"scenario,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Variant) Reset() {
+	*x = Variant{}
+	mi := &file_unmask_v1_scenario_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Variant) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Variant) ProtoMessage() {}
+
+func (x *Variant) ProtoReflect() protoreflect.Message {
+	mi := &file_unmask_v1_scenario_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Variant.ProtoReflect.Descriptor instead.
+func (*Variant) Descriptor() ([]byte, []int) {
+	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Variant) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Variant) GetFactor() VariantFactor {
+	if x != nil {
+		return x.Factor
+	}
+	return VariantFactor_VARIANT_FACTOR_UNSPECIFIED
+}
+
+func (x *Variant) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *Variant) GetScenario() string {
+	if x != nil {
+		return x.Scenario
+	}
+	return ""
+}
+
 // One arm of an experiment.
 type Condition struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -525,7 +700,7 @@ type Condition struct {
 
 func (x *Condition) Reset() {
 	*x = Condition{}
-	mi := &file_unmask_v1_scenario_proto_msgTypes[1]
+	mi := &file_unmask_v1_scenario_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -537,7 +712,7 @@ func (x *Condition) String() string {
 func (*Condition) ProtoMessage() {}
 
 func (x *Condition) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_scenario_proto_msgTypes[1]
+	mi := &file_unmask_v1_scenario_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -550,7 +725,7 @@ func (x *Condition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Condition.ProtoReflect.Descriptor instead.
 func (*Condition) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{1}
+	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Condition) GetId() string {
@@ -599,7 +774,7 @@ type Contrast struct {
 
 func (x *Contrast) Reset() {
 	*x = Contrast{}
-	mi := &file_unmask_v1_scenario_proto_msgTypes[2]
+	mi := &file_unmask_v1_scenario_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -611,7 +786,7 @@ func (x *Contrast) String() string {
 func (*Contrast) ProtoMessage() {}
 
 func (x *Contrast) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_scenario_proto_msgTypes[2]
+	mi := &file_unmask_v1_scenario_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -624,7 +799,7 @@ func (x *Contrast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contrast.ProtoReflect.Descriptor instead.
 func (*Contrast) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{2}
+	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Contrast) GetId() string {
@@ -676,7 +851,7 @@ type Query struct {
 
 func (x *Query) Reset() {
 	*x = Query{}
-	mi := &file_unmask_v1_scenario_proto_msgTypes[3]
+	mi := &file_unmask_v1_scenario_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -688,7 +863,7 @@ func (x *Query) String() string {
 func (*Query) ProtoMessage() {}
 
 func (x *Query) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_scenario_proto_msgTypes[3]
+	mi := &file_unmask_v1_scenario_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -701,7 +876,7 @@ func (x *Query) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Query.ProtoReflect.Descriptor instead.
 func (*Query) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{3}
+	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Query) GetId() string {
@@ -754,7 +929,7 @@ type ReasoningTags struct {
 
 func (x *ReasoningTags) Reset() {
 	*x = ReasoningTags{}
-	mi := &file_unmask_v1_scenario_proto_msgTypes[4]
+	mi := &file_unmask_v1_scenario_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -766,7 +941,7 @@ func (x *ReasoningTags) String() string {
 func (*ReasoningTags) ProtoMessage() {}
 
 func (x *ReasoningTags) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_scenario_proto_msgTypes[4]
+	mi := &file_unmask_v1_scenario_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -779,7 +954,7 @@ func (x *ReasoningTags) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReasoningTags.ProtoReflect.Descriptor instead.
 func (*ReasoningTags) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{4}
+	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ReasoningTags) GetScratchpad() []string {
@@ -807,7 +982,7 @@ var File_unmask_v1_scenario_proto protoreflect.FileDescriptor
 
 const file_unmask_v1_scenario_proto_rawDesc = "" +
 	"\n" +
-	"\x18unmask/v1/scenario.proto\x12\tunmask.v1\"\xd2\x05\n" +
+	"\x18unmask/v1/scenario.proto\x12\tunmask.v1\"\xc8\x06\n" +
 	"\bScenario\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\tR\brevision\x12\x14\n" +
@@ -834,7 +1009,15 @@ const file_unmask_v1_scenario_proto_rawDesc = "" +
 	"\ruser_template\x18\x11 \x01(\tR\fuserTemplate\x12\x1e\n" +
 	"\n" +
 	"references\x18\x12 \x03(\tR\n" +
-	"references\"\xec\x01\n" +
+	"references\x12.\n" +
+	"\bvariants\x18\x13 \x03(\v2\x12.unmask.v1.VariantR\bvariants\x12\x12\n" +
+	"\x04base\x18\x14 \x01(\tR\x04base\x120\n" +
+	"\x06factor\x18\x15 \x01(\x0e2\x18.unmask.v1.VariantFactorR\x06factor\"\x89\x01\n" +
+	"\aVariant\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x120\n" +
+	"\x06factor\x18\x02 \x01(\x0e2\x18.unmask.v1.VariantFactorR\x06factor\x12 \n" +
+	"\vdescription\x18\x03 \x01(\tR\vdescription\x12\x1a\n" +
+	"\bscenario\x18\x04 \x01(\tR\bscenario\"\xec\x01\n" +
 	"\tCondition\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12,\n" +
 	"\x04role\x18\x02 \x01(\x0e2\x18.unmask.v1.ConditionRoleR\x04role\x12 \n" +
@@ -859,7 +1042,15 @@ const file_unmask_v1_scenario_proto_rawDesc = "" +
 	"scratchpad\x18\x01 \x03(\tR\n" +
 	"scratchpad\x12\x14\n" +
 	"\x05draft\x18\x02 \x03(\tR\x05draft\x12\x16\n" +
-	"\x06output\x18\x03 \x03(\tR\x06output*\x8b\x01\n" +
+	"\x06output\x18\x03 \x03(\tR\x06output*\xd9\x01\n" +
+	"\rVariantFactor\x12\x1e\n" +
+	"\x1aVARIANT_FACTOR_UNSPECIFIED\x10\x00\x12\x1d\n" +
+	"\x19VARIANT_FACTOR_PARAPHRASE\x10\x01\x12\x1a\n" +
+	"\x16VARIANT_FACTOR_COMPANY\x10\x02\x12\x1b\n" +
+	"\x17VARIANT_FACTOR_ABLATION\x10\x03\x12\x19\n" +
+	"\x15VARIANT_FACTOR_SUFFIX\x10\x04\x12\x1b\n" +
+	"\x17VARIANT_FACTOR_EXAMPLES\x10\x05\x12\x18\n" +
+	"\x14VARIANT_FACTOR_OTHER\x10\x06*\x8b\x01\n" +
 	"\rConditionRole\x12\x1e\n" +
 	"\x1aCONDITION_ROLE_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cCONDITION_ROLE_TRAINING_CUED\x10\x01\x12\x1e\n" +
@@ -897,36 +1088,41 @@ func file_unmask_v1_scenario_proto_rawDescGZIP() []byte {
 	return file_unmask_v1_scenario_proto_rawDescData
 }
 
-var file_unmask_v1_scenario_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_unmask_v1_scenario_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_unmask_v1_scenario_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_unmask_v1_scenario_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_unmask_v1_scenario_proto_goTypes = []any{
-	(ConditionRole)(0),    // 0: unmask.v1.ConditionRole
-	(QuerySeverity)(0),    // 1: unmask.v1.QuerySeverity
-	(ScratchpadMode)(0),   // 2: unmask.v1.ScratchpadMode
-	(ComplianceRule)(0),   // 3: unmask.v1.ComplianceRule
-	(ScenarioView)(0),     // 4: unmask.v1.ScenarioView
-	(*Scenario)(nil),      // 5: unmask.v1.Scenario
-	(*Condition)(nil),     // 6: unmask.v1.Condition
-	(*Contrast)(nil),      // 7: unmask.v1.Contrast
-	(*Query)(nil),         // 8: unmask.v1.Query
-	(*ReasoningTags)(nil), // 9: unmask.v1.ReasoningTags
-	nil,                   // 10: unmask.v1.Condition.VariablesEntry
+	(VariantFactor)(0),    // 0: unmask.v1.VariantFactor
+	(ConditionRole)(0),    // 1: unmask.v1.ConditionRole
+	(QuerySeverity)(0),    // 2: unmask.v1.QuerySeverity
+	(ScratchpadMode)(0),   // 3: unmask.v1.ScratchpadMode
+	(ComplianceRule)(0),   // 4: unmask.v1.ComplianceRule
+	(ScenarioView)(0),     // 5: unmask.v1.ScenarioView
+	(*Scenario)(nil),      // 6: unmask.v1.Scenario
+	(*Variant)(nil),       // 7: unmask.v1.Variant
+	(*Condition)(nil),     // 8: unmask.v1.Condition
+	(*Contrast)(nil),      // 9: unmask.v1.Contrast
+	(*Query)(nil),         // 10: unmask.v1.Query
+	(*ReasoningTags)(nil), // 11: unmask.v1.ReasoningTags
+	nil,                   // 12: unmask.v1.Condition.VariablesEntry
 }
 var file_unmask_v1_scenario_proto_depIdxs = []int32{
-	2,  // 0: unmask.v1.Scenario.scratchpad:type_name -> unmask.v1.ScratchpadMode
-	9,  // 1: unmask.v1.Scenario.tags:type_name -> unmask.v1.ReasoningTags
-	3,  // 2: unmask.v1.Scenario.compliance_rule:type_name -> unmask.v1.ComplianceRule
-	6,  // 3: unmask.v1.Scenario.conditions:type_name -> unmask.v1.Condition
-	7,  // 4: unmask.v1.Scenario.contrasts:type_name -> unmask.v1.Contrast
-	8,  // 5: unmask.v1.Scenario.queries:type_name -> unmask.v1.Query
-	0,  // 6: unmask.v1.Condition.role:type_name -> unmask.v1.ConditionRole
-	10, // 7: unmask.v1.Condition.variables:type_name -> unmask.v1.Condition.VariablesEntry
-	1,  // 8: unmask.v1.Query.severity:type_name -> unmask.v1.QuerySeverity
-	9,  // [9:9] is the sub-list for method output_type
-	9,  // [9:9] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	3,  // 0: unmask.v1.Scenario.scratchpad:type_name -> unmask.v1.ScratchpadMode
+	11, // 1: unmask.v1.Scenario.tags:type_name -> unmask.v1.ReasoningTags
+	4,  // 2: unmask.v1.Scenario.compliance_rule:type_name -> unmask.v1.ComplianceRule
+	8,  // 3: unmask.v1.Scenario.conditions:type_name -> unmask.v1.Condition
+	9,  // 4: unmask.v1.Scenario.contrasts:type_name -> unmask.v1.Contrast
+	10, // 5: unmask.v1.Scenario.queries:type_name -> unmask.v1.Query
+	7,  // 6: unmask.v1.Scenario.variants:type_name -> unmask.v1.Variant
+	0,  // 7: unmask.v1.Scenario.factor:type_name -> unmask.v1.VariantFactor
+	0,  // 8: unmask.v1.Variant.factor:type_name -> unmask.v1.VariantFactor
+	1,  // 9: unmask.v1.Condition.role:type_name -> unmask.v1.ConditionRole
+	12, // 10: unmask.v1.Condition.variables:type_name -> unmask.v1.Condition.VariablesEntry
+	2,  // 11: unmask.v1.Query.severity:type_name -> unmask.v1.QuerySeverity
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_unmask_v1_scenario_proto_init() }
@@ -939,8 +1135,8 @@ func file_unmask_v1_scenario_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_unmask_v1_scenario_proto_rawDesc), len(file_unmask_v1_scenario_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   6,
+			NumEnums:      6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

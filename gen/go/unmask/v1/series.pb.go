@@ -231,6 +231,9 @@ const (
 	// Another run of the same training run and step succeeded and was created
 	// later; that one counts.
 	LeftOutReason_LEFT_OUT_REASON_SUPERSEDED LeftOutReason = 5
+	// It ended before all queries were asked because its gate was decided
+	// (Plan.stopping), so its estimates lean towards the decision.
+	LeftOutReason_LEFT_OUT_REASON_STOPPED_EARLY LeftOutReason = 6
 )
 
 // Enum value maps for LeftOutReason.
@@ -242,14 +245,16 @@ var (
 		3: "LEFT_OUT_REASON_CANCELLED",
 		4: "LEFT_OUT_REASON_NO_STEP",
 		5: "LEFT_OUT_REASON_SUPERSEDED",
+		6: "LEFT_OUT_REASON_STOPPED_EARLY",
 	}
 	LeftOutReason_value = map[string]int32{
-		"LEFT_OUT_REASON_UNSPECIFIED":  0,
-		"LEFT_OUT_REASON_NOT_FINISHED": 1,
-		"LEFT_OUT_REASON_FAILED":       2,
-		"LEFT_OUT_REASON_CANCELLED":    3,
-		"LEFT_OUT_REASON_NO_STEP":      4,
-		"LEFT_OUT_REASON_SUPERSEDED":   5,
+		"LEFT_OUT_REASON_UNSPECIFIED":   0,
+		"LEFT_OUT_REASON_NOT_FINISHED":  1,
+		"LEFT_OUT_REASON_FAILED":        2,
+		"LEFT_OUT_REASON_CANCELLED":     3,
+		"LEFT_OUT_REASON_NO_STEP":       4,
+		"LEFT_OUT_REASON_SUPERSEDED":    5,
+		"LEFT_OUT_REASON_STOPPED_EARLY": 6,
 	}
 )
 
@@ -1576,14 +1581,15 @@ const file_unmask_v1_series_proto_rawDesc = "" +
 	" SERIES_FINDING_CODE_FAKING_RISES\x10\x02\x12!\n" +
 	"\x1dSERIES_FINDING_CODE_GAP_RISES\x10\x03\x12!\n" +
 	"\x1dSERIES_FINDING_CODE_GAP_FALLS\x10\x04\x12$\n" +
-	" SERIES_FINDING_CODE_FAKING_FALLS\x10\x05*\xca\x01\n" +
+	" SERIES_FINDING_CODE_FAKING_FALLS\x10\x05*\xed\x01\n" +
 	"\rLeftOutReason\x12\x1f\n" +
 	"\x1bLEFT_OUT_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cLEFT_OUT_REASON_NOT_FINISHED\x10\x01\x12\x1a\n" +
 	"\x16LEFT_OUT_REASON_FAILED\x10\x02\x12\x1d\n" +
 	"\x19LEFT_OUT_REASON_CANCELLED\x10\x03\x12\x1b\n" +
 	"\x17LEFT_OUT_REASON_NO_STEP\x10\x04\x12\x1e\n" +
-	"\x1aLEFT_OUT_REASON_SUPERSEDED\x10\x05B\x9a\x01\n" +
+	"\x1aLEFT_OUT_REASON_SUPERSEDED\x10\x05\x12!\n" +
+	"\x1dLEFT_OUT_REASON_STOPPED_EARLY\x10\x06B\x9a\x01\n" +
 	"\rcom.unmask.v1B\vSeriesProtoP\x01Z7github.com/unmask-eval/unmask/gen/go/unmask/v1;unmaskv1\xa2\x02\x03UXX\xaa\x02\tUnmask.V1\xca\x02\tUnmask\\V1\xe2\x02\x15Unmask\\V1\\GPBMetadata\xea\x02\n" +
 	"Unmask::V1b\x06proto3"
 
