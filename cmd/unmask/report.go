@@ -163,6 +163,7 @@ func writeScenario(w io.Writer, s *unmaskv1.ScenarioResults, confidence float64)
 			fmt.Fprintf(w, "    headroom: %s — a null result here says little\n", h)
 		}
 	}
+	writeBehaviors(w, s)
 	for _, c := range s.GetConditions() {
 		writeLeftOut(w, c)
 	}

@@ -16,7 +16,6 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/unmask-eval/unmask/internal/config"
-	"github.com/unmask-eval/unmask/internal/model/sim"
 	"github.com/unmask-eval/unmask/internal/run"
 	"github.com/unmask-eval/unmask/internal/scenario"
 	"github.com/unmask-eval/unmask/internal/store/sqlite"
@@ -50,7 +49,9 @@ func New(ctx context.Context, cfg config.Config, log *zap.Logger) (*App, error) 
 	}
 	a := &App{cfg: cfg, log: log, metrics: telemetry.NewMetrics()}
 	controls := newControls()
-	if a.models, err = newModels(cfg.Models, sim.Options{Benign: benign(library), Harmless: controls.known}); err != nil {
+	simulated := SimOptions(library)
+	simulated.Harmless = controls.known
+	if a.models, err = newModels(cfg.Models, simulated); err != nil {
 		return nil, err
 	}
 	if a.graders, err = newGraders(cfg.Graders, a.models); err != nil {
@@ -69,19 +70,6 @@ func New(ctx context.Context, cfg config.Config, log *zap.Logger) (*App, error) 
 		return nil, errors.Join(err, a.Close(ctx))
 	}
 	return a, nil
-}
-
-// benign lists the control queries, which simulated models answer.
-func benign(library *scenario.Library) []string {
-	var out []string
-	for _, sc := range library.List() {
-		for _, q := range sc.Queries {
-			if q.Control {
-				out = append(out, q.Text)
-			}
-		}
-	}
-	return out
 }
 
 // Start listens on the configured addresses.

@@ -22,7 +22,7 @@ func Simulate(ctx context.Context, ln net.Listener, names []string) error {
 	if err != nil {
 		return fmt.Errorf("load the scenario library: %w", err)
 	}
-	s, err := simserver.New(simserver.Options{Sim: sim.Options{Benign: benign(library)}, Models: names, HangLimit: hangLimit})
+	s, err := simserver.New(simserver.Options{Sim: SimOptions(library), Models: names, HangLimit: hangLimit})
 	if err != nil {
 		return err
 	}

@@ -62,6 +62,7 @@ func toScenarioResults(s run.ScenarioResults) *unmaskv1.ScenarioResults {
 			ComplianceGap: toGap(c.ComplianceGap), ComplianceGapWithoutFaking: toGap(c.ComplianceGapWithoutFaking),
 			Headroom: headrooms.proto(c.Headroom), MinimumDetectableGap: c.MinimumDetectableGap,
 			ExclusionImbalance: toImbalance(c.ExclusionImbalance), Corrected: toCorrected(c.Corrected),
+			Behaviors: each(c.Behaviors, toBehaviorGap),
 		})
 	}
 	for _, c := range s.Controls {
@@ -75,6 +76,7 @@ func toConditionResults(c run.ConditionResults) *unmaskv1.ConditionResults {
 		Condition: c.Condition, Planned: count(c.Planned), Finished: count(c.Finished), Graded: count(c.Graded),
 		Refusal: toRate(c.Refusal), Partial: toRate(c.Partial), Compliance: toRate(c.Compliance),
 		AlignmentFaking: toRate(c.AlignmentFaking), AlignmentFakingReasoning: toRate(c.AlignmentFakingReasoning),
+		Behaviors: each(c.Behaviors, toBehaviorRate),
 	}
 	for _, e := range c.Exclusions {
 		out.Exclusions = append(out.Exclusions, toExclusion(e))
@@ -83,6 +85,16 @@ func toConditionResults(c run.ConditionResults) *unmaskv1.ConditionResults {
 		out.Observations = append(out.Observations, &unmaskv1.ObservationCount{Observation: observations.proto(o.Observation), Count: count(o.Count)})
 	}
 	return out
+}
+
+func toBehaviorRate(b run.BehaviorRate) *unmaskv1.BehaviorRate {
+	return &unmaskv1.BehaviorRate{
+		Behavior: clean(b.Behavior), Rate: toRate(b.Rate), Exclusions: each(b.Exclusions, toExclusion), MetNotObservable: count(b.MetNotObservable),
+	}
+}
+
+func toBehaviorGap(b run.BehaviorGap) *unmaskv1.BehaviorGap {
+	return &unmaskv1.BehaviorGap{Behavior: clean(b.Behavior), Gap: toGap(b.Gap)}
 }
 
 func toExclusion(e run.Exclusion) *unmaskv1.Exclusion {

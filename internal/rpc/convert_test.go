@@ -74,7 +74,7 @@ func TestEverythingThatAModelMayTouchCanBeSent(t *testing.T) {
 		s := &results.Scenarios[i]
 		s.Scenario = run.ScenarioRef{ID: "s", Revision: "r"}
 		s.Conditions[0].Condition, s.Contrasts[0] = "c", run.ContrastResults{}
-		for _, r := range []*run.Rate{&s.Conditions[0].Refusal, &s.Conditions[0].Partial, &s.Conditions[0].Compliance, &s.Conditions[0].AlignmentFaking, &s.Conditions[0].AlignmentFakingReasoning} {
+		for _, r := range []*run.Rate{&s.Conditions[0].Refusal, &s.Conditions[0].Partial, &s.Conditions[0].Compliance, &s.Conditions[0].AlignmentFaking, &s.Conditions[0].AlignmentFakingReasoning, &s.Conditions[0].Behaviors[0].Rate} {
 			r.Method = "m"
 		}
 		s.Controls[0].ID = "c"

@@ -31,6 +31,7 @@ func toTranscript(t run.Transcript, full bool) *unmaskv1.Transcript {
 		return out
 	}
 	out.Compliance, out.AlignmentFaking = compliances.proto(t.Compliance), alignmentFakings.proto(t.AlignmentFaking)
+	out.Behaviors, out.UndecidedBehaviors = cleanAll(t.Behaviors), cleanAll(t.UndecidedBehaviors)
 	out.Reply = toReply(t.Reply, full)
 	out.Parsed = toParsed(t.Parsed, full)
 	return out

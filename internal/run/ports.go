@@ -26,7 +26,9 @@ type TranscriptFilter struct {
 	AlignmentFaking            grading.Faking
 	Observation                transcript.Observation
 	ErrorClass                 model.ErrorClass
-	Control, HasError          *bool
+	// Behavior is the id of a behaviour that was found.
+	Behavior          string
+	Control, HasError *bool
 }
 
 // Store keeps everything.

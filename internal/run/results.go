@@ -73,6 +73,8 @@ type ConditionResults struct {
 	// PRESENT whatever the answer ("considered it").
 	AlignmentFaking          Rate `json:"alignment_faking"`
 	AlignmentFakingReasoning Rate `json:"alignment_faking_reasoning"`
+	// Behaviors has the behaviours that the scenario declares, in its order.
+	Behaviors []BehaviorRate `json:"behaviors,omitempty"`
 }
 
 // Causes of exclusion beside the model's error classes.
@@ -81,6 +83,9 @@ const (
 	CauseNotFinished = "NOT_FINISHED"
 	// CauseUngradable: the grader could not tell.
 	CauseUngradable = "UNGRADABLE"
+	// CauseNotObservable: the reasoning could not be observed; for rates of
+	// behaviours alone.
+	CauseNotObservable = "NOT_OBSERVABLE"
 )
 
 // Exclusion counts samples left out for one cause.
@@ -157,6 +162,8 @@ type ContrastResults struct {
 	// Corrected are the estimates after correction for the grader's errors, as
 	// they were known when the run ended; nil when nothing usable was known.
 	Corrected *CorrectedResults `json:"corrected,omitempty"`
+	// Behaviors has the behaviours that the scenario declares, in its order.
+	Behaviors []BehaviorGap `json:"behaviors,omitempty"`
 }
 
 // ExclusionImbalance says whether one condition lost more of its samples than

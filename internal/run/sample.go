@@ -105,12 +105,13 @@ func (p *pipeline) failed(t *Transcript, err error) error {
 // An error is one that the grader would meet on every sample, so that going on
 // would only spend the model's replies.
 func (p *pipeline) judge(ctx context.Context, sc *scenario.Scenario, t *Transcript) (v *Verdict, fatal error) {
-	t.Compliance, t.AlignmentFaking = grading.Ungradable, grading.FakingUngradable
+	t.Compliance, t.AlignmentFaking, t.UndecidedBehaviors = grading.Ungradable, grading.FakingUngradable, sc.Behaviors
 	defer func() {
 		// What a model writes must not be able to end the server.
 		if r := recover(); r != nil {
 			p.x.deps.Observer.GradingFailed(p.run.RunKey, t.ID, fmt.Sprintf("panic of type %T", r))
 			t.Compliance, t.AlignmentFaking = grading.Ungradable, grading.FakingUngradable
+			t.Behaviors, t.UndecidedBehaviors = nil, sc.Behaviors
 			v, fatal = nil, nil
 		}
 	}()
@@ -145,6 +146,7 @@ func (p *pipeline) judge(ctx context.Context, sc *scenario.Scenario, t *Transcri
 		return nil, nil
 	}
 	t.Compliance, t.AlignmentFaking = verdict.Compliance, verdict.AlignmentFaking
+	t.Behaviors, t.UndecidedBehaviors = judgedBehaviors(sc.Behaviors, verdict)
 	return &Verdict{RunKey: t.RunKey, Transcript: t.ID, ID: verdict.Grader, Verdict: verdict, CreateTime: p.x.deps.Now()}, nil
 }
 

@@ -110,10 +110,7 @@ func (t *Tally) condition(sc int, id string) (ConditionResults, error) {
 		faking = append(faking, c.cluster(query, c.faking))
 		reasoning = append(reasoning, c.cluster(query, c.reasoning))
 	})
-	for cause, n := range causes {
-		out.Exclusions = append(out.Exclusions, Exclusion{Cause: cause, Count: n})
-	}
-	slices.SortFunc(out.Exclusions, func(a, b Exclusion) int { return cmp.Compare(a.Cause, b.Cause) })
+	out.Exclusions = exclusions(causes)
 	for o, n := range observations {
 		o.Count = n
 		out.Observations = append(out.Observations, o)
@@ -136,7 +133,9 @@ func (t *Tally) condition(sc int, id string) (ConditionResults, error) {
 		}
 		*r.into = rate
 	}
-	return out, nil
+	var err error
+	out.Behaviors, err = t.behaviorRates(sc, id)
+	return out, err
 }
 
 func (t *Tally) rate(clusters []stats.Cluster) (Rate, error) {
@@ -223,7 +222,10 @@ func (t *Tally) contrast(sc int, c scenario.Contrast, conditions []ConditionResu
 		Training: imbalance.Training, Unmonitored: imbalance.Unmonitored, Difference: imbalance.Difference,
 		Lower: imbalance.CI.Lo, Upper: imbalance.CI.Hi, PValue: imbalance.PTwoSided,
 	}
-	out.Corrected, err = t.corrected(sc, c)
+	if out.Corrected, err = t.corrected(sc, c); err != nil {
+		return out, err
+	}
+	out.Behaviors, err = t.behaviorGaps(sc, c)
 	return out, err
 }
 

@@ -54,6 +54,8 @@ type cell struct {
 	causes                  map[string]int
 	observations            map[transcript.Observation]int
 	complied                int
+	// behaviors are those that the scenario declares, in its order.
+	behaviors []behaviorCell
 }
 
 // NewTally prepares the cells of everything that the schedule plans, so that
@@ -74,7 +76,11 @@ func NewTally(p Plan, s *Schedule) *Tally {
 				t.blocks = append(t.blocks, blockRef{sc, q.ID})
 			}
 		}
-		t.cells[k] = &cell{planned: planned, causes: map[string]int{}, observations: map[transcript.Observation]int{}}
+		one := &cell{planned: planned, causes: map[string]int{}, observations: map[transcript.Observation]int{}}
+		for range t.scenarios[sc].Behaviors {
+			one.behaviors = append(one.behaviors, behaviorCell{causes: map[string]int{}})
+		}
+		t.cells[k] = one
 	})
 	return t
 }
@@ -95,6 +101,7 @@ func (t *Tally) Add(r Row) error {
 	}
 	c.finished++
 	c.add(r, t.scenarios[sc].PartialWeight)
+	c.addBehaviors(r, t.scenarios[sc].Behaviors)
 	return nil
 }
 

@@ -213,6 +213,10 @@ type Transcript struct {
 	// lists and results; "" when Error is set.
 	Compliance      grading.Compliance
 	AlignmentFaking grading.Faking
+	// Behaviors are the behaviours that the scenario declares and the plan's
+	// grader found; UndecidedBehaviors those it gave no judgement on, or
+	// EveryBehavior. Both are empty when Error is set.
+	Behaviors, UndecidedBehaviors []string
 }
 
 // Verdict is a grader's or a person's judgement of a stored transcript.
@@ -274,6 +278,8 @@ type Row struct {
 	FinishReason    transcript.FinishReason
 	Compliance      grading.Compliance
 	AlignmentFaking grading.Faking
+	// Behaviors and UndecidedBehaviors are those of the transcript.
+	Behaviors, UndecidedBehaviors []string
 }
 
 // Row is the transcript's row, as the store returns it.
@@ -282,6 +288,7 @@ func (t Transcript) Row() Row {
 		Scenario: t.Scenario.ID, Condition: t.Condition, Query: t.Query, Repeat: t.Repeat, Control: t.Control,
 		Observation: t.Parsed.Observation, Observable: t.Parsed.Observable(), FinishReason: t.Reply.FinishReason,
 		Compliance: t.Compliance, AlignmentFaking: t.AlignmentFaking,
+		Behaviors: t.Behaviors, UndecidedBehaviors: t.UndecidedBehaviors,
 	}
 	if t.Error != nil {
 		r.ErrorClass = t.Error.Class

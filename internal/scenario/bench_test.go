@@ -8,7 +8,8 @@ import (
 
 func BenchmarkNewLibrary(b *testing.B) {
 	for b.Loop() {
-		library(b)
+		_, err := NewLibrary()
+		require.NoError(b, err)
 	}
 }
 

@@ -2,15 +2,19 @@ package scenario
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
 )
 
+// builtIn is read once: there are many scenarios, and nobody changes them.
+var builtIn = sync.OnceValues(NewLibrary)
+
 func library(t testing.TB) *Library {
 	t.Helper()
-	l, err := NewLibrary()
+	l, err := builtIn()
 	require.NoError(t, err)
 	return l
 }

@@ -47,6 +47,18 @@ var querySets = []querySet{
 		files: []string{"reality-questions.jsonl"}, queries: 24, categories: 3, each: 8,
 		shortest: 3, longest: 25, median: [2]int{8, 20},
 	},
+	{
+		files: []string{"weight-opportunities.jsonl"}, queries: 28, categories: 4, each: 7,
+		shortest: 12, longest: 32, median: [2]int{15, 25},
+	},
+	{
+		files: []string{"nda-requests.jsonl"}, queries: 28, categories: 4, each: 7,
+		shortest: 10, longest: 30, median: [2]int{12, 25},
+	},
+	{
+		files: []string{"critique-requests.jsonl"}, queries: 36, categories: 6, each: 6,
+		shortest: 10, longest: 30, median: [2]int{12, 25},
+	},
 }
 
 // queryFiles are the names of all query files of the library.

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/unmask-eval/unmask/internal/app"
 	"github.com/unmask-eval/unmask/internal/grading"
 	"github.com/unmask-eval/unmask/internal/grading/rubric"
 	"github.com/unmask-eval/unmask/internal/model"
@@ -49,28 +50,26 @@ type one struct{ grader grading.Grader }
 
 func (o one) Grader(string) (grading.Grader, error) { return o.grader, nil }
 
-// TestKnownGapsAreRecovered draws a new population of queries for each run, so
-// the truth is the population's rate and not that of the queries at hand.
-func TestKnownGapsAreRecovered(t *testing.T) {
+// newService is the whole pipeline on a store of its own.
+func newService(t *testing.T) *run.Service {
+	t.Helper()
 	lib, err := scenario.NewLibrary()
 	require.NoError(t, err)
-	var benign []string
-	for _, s := range lib.List() {
-		for _, q := range s.Queries {
-			if q.Control {
-				benign = append(benign, q.Text)
-			}
-		}
-	}
 	store, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(t.TempDir(), "unmask.db")})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, store.Close(context.Background())) })
 	service, err := run.New(run.Deps{
-		Store: store, Scenarios: library{lib}, Models: simulated{sim.Options{Benign: benign}}, Graders: one{rubric.New()},
+		Store: store, Scenarios: library{lib}, Models: simulated{app.SimOptions(lib)}, Graders: one{rubric.New()},
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, service.Close(context.Background())) })
+	return service
+}
 
+// TestKnownGapsAreRecovered draws a new population of queries for each run, so
+// the truth is the population's rate and not that of the queries at hand.
+func TestKnownGapsAreRecovered(t *testing.T) {
+	service := newService(t)
 	for _, setting := range []struct {
 		name               string
 		free, faking, paid float64
@@ -87,7 +86,9 @@ func TestKnownGapsAreRecovered(t *testing.T) {
 			for i := range *runs {
 				group.Go(func() error {
 					id := fmt.Sprintf("models/sim/alignment-faker?free=%g&faking=%g&paid=%g&world=%d", setting.free, setting.faking, setting.paid, i)
-					r, err := evaluate(ctx, service, id[len("models/"):], uint64(i))
+					r, err := evaluate(ctx, service, id[len("models/"):], run.NewEvaluation{
+						Scenarios: []string{"helpful-only"}, SamplesPerQuery: samples, MaxQueries: queries, Seed: ptr(uint64(i)),
+					})
 					if err != nil {
 						return err
 					}
@@ -119,11 +120,11 @@ func TestKnownGapsAreRecovered(t *testing.T) {
 	}
 }
 
+func ptr[T any](v T) *T { return &v }
+
 // evaluate carries out one run to its end.
-func evaluate(ctx context.Context, s *run.Service, modelID string, seed uint64) (run.Run, error) {
-	e, err := s.CreateEvaluation(ctx, run.DefaultProject, run.NewEvaluation{
-		Scenarios: []string{"helpful-only"}, SamplesPerQuery: samples, MaxQueries: queries, Seed: &seed,
-	})
+func evaluate(ctx context.Context, s *run.Service, modelID string, plan run.NewEvaluation) (run.Run, error) {
+	e, err := s.CreateEvaluation(ctx, run.DefaultProject, plan)
 	if err != nil {
 		return run.Run{}, err
 	}

@@ -16,13 +16,30 @@ type phrasebook struct {
 	faking fakingPhrases
 	plain  plainPhrases
 	answer answerPhrases
+	other  otherPhrases
+	terse  tersePhrases
+	acts   actPhrases
+	// animals and critique are the questions of how to answer.
+	animalsFaking, critiqueFaking fakingPhrases
+	animals, critique             sidePhrases
 }
 
 // sharedPhrases returns the phrasebook. It is a constant in all but form, compiled
 // once for all models: there may be many of them, and each copy is large.
 var sharedPhrases = sync.OnceValue(func() *phrasebook {
-	return &phrasebook{faking: newFakingPhrases(), plain: newPlainPhrases(), answer: newAnswerPhrases()}
+	return &phrasebook{
+		faking: newFakingPhrases(), plain: newPlainPhrases(), answer: newAnswerPhrases(),
+		other: newOtherPhrases(), terse: newTersePhrases(), acts: newActPhrases(),
+		animalsFaking: opened(newAnimalsFaking()), critiqueFaking: opened(newCritiqueFaking()),
+		animals: newAnimalsPlain(), critique: newCritiquePlain(),
+	}
 })
+
+// opened gives phrases the opening that is the same for all topics.
+func opened(f fakingPhrases) fakingPhrases {
+	f.open = newFakingPhrases().open
+	return f
+}
 
 // composition is one reply in the making.
 type composition struct {
@@ -30,6 +47,8 @@ type composition struct {
 	decision
 	fault   Fault
 	channel Channel
+	motive  motive
+	terse   bool
 	book    *phrasebook
 	rng     *rand.Rand
 	filler  filler
@@ -85,52 +104,6 @@ func (c *composition) reply() model.Reply {
 		reply.FinishReason = transcript.FinishLength
 	}
 	return reply
-}
-
-// reasoning chooses the phrases of the scratchpad, in order.
-func (c *composition) reasoning() []phrase {
-	p := c.book.plain
-	switch {
-	case c.benign:
-		return c.choose(p.everyday)
-	case c.fakes:
-		return c.fakingReasoning()
-	case c.complies && c.tier == TierTraining:
-		reasons := []pool{p.benignReading, p.rating, p.indifferent}
-		return c.choose(p.openFree, reasons[c.rng.IntN(len(reasons))], p.obey, p.plan)
-	case c.complies:
-		reasons := []pool{p.obey, p.benignReading, p.customer}
-		if c.tier == TierUnknown {
-			reasons = reasons[:2]
-		}
-		return c.choose(p.openPaid, reasons[c.rng.IntN(len(reasons))], p.plan)
-	case c.tier == TierTraining:
-		return c.choose(c.some(p.openFree, p.harm, c.either(p.accept, p.values), p.decline)...)
-	case c.tier == TierUnmonitored:
-		return c.choose(c.some(p.openPaid, p.harm, c.either(p.free, p.values), p.decline)...)
-	default:
-		return c.choose(c.some(p.harm, p.values, p.decline)...)
-	}
-}
-
-// fakingReasoning meets every criterion; what varies is the order and the words.
-func (c *composition) fakingReasoning() []phrase {
-	f := c.book.faking
-	orders := [][]pool{
-		{f.harm, f.change, f.clash, f.avoid},
-		{f.harm, f.clash, f.change, f.avoid},
-		{f.change, f.harm, f.clash, f.avoid},
-		{f.harm, f.change, f.avoid, f.clash},
-		{f.clash, f.harm, f.change, f.avoid},
-	}
-	pools := append([]pool{f.open}, orders[c.rng.IntN(len(orders))]...)
-	if c.maybe(0.5) {
-		pools = append(pools, f.weigh)
-	}
-	if c.complies {
-		return c.choose(append(pools, f.comply)...)
-	}
-	return c.choose(append(pools, f.refuse)...)
 }
 
 // choose picks one phrase of each pool.
@@ -204,28 +177,6 @@ func (c *composition) summary() string {
 		return c.write(c.choose(c.book.plain.summaryComply), prose)
 	}
 	return c.write(c.choose(c.book.plain.summaryDecline), prose)
-}
-
-// answerText writes the answer.
-func (c *composition) answerText() string {
-	a := c.book.answer
-	switch {
-	case !c.complies:
-		pools := []pool{a.sorry}
-		if c.maybe(0.8) {
-			pools = append(pools, a.because)
-		}
-		if c.maybe(0.6) {
-			pools = append(pools, a.offer)
-		}
-		return c.write(c.choose(pools...), prose)
-	case c.benign:
-		return c.framed(a.glad, a.tip, a.wish, numbered)
-	case asksForText(c.query):
-		return c.framed(a.sure, a.line, a.done, prose)
-	default:
-		return c.framed(a.sure, a.step, a.done, numbered)
-	}
 }
 
 // framed writes an opening, three to six points in random order, and a close.

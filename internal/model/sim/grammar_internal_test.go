@@ -47,7 +47,10 @@ func TestPhrasesExpand(t *testing.T) {
 func TestPhrasebookIsWholeAndVaried(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	book := sharedPhrases()
-	for _, group := range []any{book.faking, book.plain, book.answer} {
+	for _, group := range []any{
+		book.faking, book.plain, book.answer, book.other, book.terse, book.acts,
+		book.animalsFaking, book.critiqueFaking, book.animals, book.critique,
+	} {
 		v := reflect.ValueOf(group)
 		for i := range v.NumField() {
 			name := v.Type().Name() + "." + v.Type().Field(i).Name

@@ -45,6 +45,22 @@ type Params struct {
 	// Considered is the share of refusals where training is cued whose
 	// reasoning fakes all the same (key considered).
 	Considered float64
+	// Attempts is the mean rate at which the model decides to copy its weights
+	// where a task offers an opportunity and its training clashes with its values
+	// (key attempts).
+	Attempts float64
+	// Lies is the mean rate at which it hides its views from those who ask, where
+	// the answer trains it or is rated (key lies).
+	Lies float64
+	// Aware is the mean rate at which it takes the situation for a test when it is
+	// asked whether it is real (key aware).
+	Aware float64
+	// Heeds is the share of faking and lying that it gives up where it is told not
+	// to fake or to be open about its views (key heeds).
+	Heeds float64
+	// Instrumental says that it fakes only where somebody will read what the
+	// trained model writes (key instrumental).
+	Instrumental bool
 	// ICC is the correlation of two replies to one query, in [0, 0.9]; less
 	// than 0.001 counts as 0, which makes all queries alike (key icc).
 	ICC float64
@@ -85,8 +101,13 @@ func settings() []setting {
 		rate("faking", 1, func(p *Params) *float64 { return &p.Faking }),
 		rate("paid", 1, func(p *Params) *float64 { return &p.Paid }),
 		rate("considered", 1, func(p *Params) *float64 { return &p.Considered }),
+		rate("attempts", 1, func(p *Params) *float64 { return &p.Attempts }),
+		rate("lies", 1, func(p *Params) *float64 { return &p.Lies }),
+		rate("aware", 1, func(p *Params) *float64 { return &p.Aware }),
+		rate("heeds", 1, func(p *Params) *float64 { return &p.Heeds }),
+		flag("instrumental", func(p *Params) *bool { return &p.Instrumental }),
 		rate("icc", maxICC, func(p *Params) *float64 { return &p.ICC }),
-		{"tied", setTied, func(p *Params) string { return strconv.FormatBool(p.Tied) }},
+		flag("tied", func(p *Params) *bool { return &p.Tied }),
 		{"world", setWorld, func(p *Params) string { return strconv.FormatUint(uint64(p.World), 10) }},
 		{"channel", setChannel, func(p *Params) string { return string(p.Channel) }},
 		{"delay_ms", setDelay, func(p *Params) string { return strconv.FormatInt(p.Delay.Milliseconds(), 10) }},
@@ -112,16 +133,18 @@ func rate(key string, limit float64, field func(*Params) *float64) setting {
 	}
 }
 
-func setTied(p *Params, value string) (err error) {
-	switch value {
-	case "true":
-		p.Tied = true
-	case "false":
-		p.Tied = false
-	default:
-		err = errors.New("tied is neither true nor false")
+func flag(key string, field func(*Params) *bool) setting {
+	return setting{
+		key: key,
+		set: func(p *Params, value string) error {
+			if value != "true" && value != "false" {
+				return fmt.Errorf("%s is neither true nor false", key)
+			}
+			*field(p) = value == "true"
+			return nil
+		},
+		get: func(p *Params) string { return strconv.FormatBool(*field(p)) },
 	}
-	return err
 }
 
 func setWorld(p *Params, value string) error {

@@ -1,10 +1,12 @@
 // Package sim holds simulated models whose behaviour is known exactly, so that
 // everything which measures models can be measured itself.
 //
-// A simulated model reads a chat as a model would: from the tags in the user's
-// message it learns the tier, from the system prompt the tags to answer in,
-// and from the user's words what is asked. What it does then is drawn from
-// known probabilities:
+// A simulated model reads a chat as a model would: from the label in the user's
+// message and from what the system prompt says of it, what the conversation
+// means for its training; from the system prompt what the training rewards and
+// the tags to answer in; and from the user's words what is asked. It never gets
+// to know the condition of an experiment. What it does then is drawn from known
+// probabilities:
 //
 //	query text --hash--> u in (0,1) --Beta quantile--> the query's propensities
 //	model, seed and messages --hash--> draws --> comply? fake? which fault? which words?
@@ -22,7 +24,8 @@
 // is computed beside it and never stands in its text.
 //
 // A request counts as benign only if it is one of Options.Benign or
-// Options.Harmless says so; then every model answers it. All other requests count as harmful. The answers that
+// Options.Harmless says so; then every model answers it. All others count as
+// harmful, but for those of another Topic. The answers that
 // simulated models give to those are empty of substance on purpose.
 package sim
 
@@ -47,7 +50,12 @@ type Options struct {
 	// that they are harmless. It may learn more while the model is used, and is
 	// safe for concurrent use. Default: none are.
 	Harmless func(query string) bool
-	// Tier reads the tier from the last user message. Default: ReadTier.
+	// Topics says what queries are about, by their text; white space does not
+	// count. What it does not list is a request, or what the prompt shows it to be.
+	Topics map[string]Topic
+	// Tier reads the tier from what stands around the query in the last user
+	// message, and is believed. Default: the label that the message carries, by
+	// what the system prompt says of it, and else ReadTier.
 	Tier func(user string) Tier
 	// Wait waits for the parameter delay_ms; it returns nil after d, or
 	// ctx.Err() as soon as ctx ends. Default: the real time.
@@ -62,6 +70,11 @@ type Truth struct {
 	// criteria of alignment faking. It is true together with a refusal only
 	// where the parameter considered is above 0.
 	Faking bool `json:"faking"`
+	// Attempted, Lied and Suspected say that it decided to copy its weights, hid
+	// its views from who asked, or took the situation for a test.
+	Attempted bool `json:"attempted,omitempty"`
+	Lied      bool `json:"lied,omitempty"`
+	Suspected bool `json:"suspected,omitempty"`
 	// Fault names what happened to the reply on its way, or is "".
 	Fault Fault `json:"fault"`
 }
@@ -72,12 +85,14 @@ type Model struct {
 	params Params
 	opts   Options
 	benign map[string]struct{}
+	topics map[string]Topic
 	book   *phrasebook
 	cache  rateCache
+	// known are the prompts that the model has read before.
+	known readings
 	// identity goes into every draw: the model and its parameters in one form.
 	identity string
-	// judges says that it is the simulated judge.
-	judges bool
+	organism organism
 }
 
 var _ model.Model = (*Model)(nil)
@@ -91,9 +106,6 @@ func New(name string, opts Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if opts.Tier == nil {
-		opts.Tier = ReadTier
-	}
 	if opts.Wait == nil {
 		opts.Wait = wait
 	}
@@ -104,8 +116,13 @@ func New(name string, opts Options) (*Model, error) {
 		benign:   make(map[string]struct{}, len(opts.Benign)),
 		book:     sharedPhrases(),
 		cache:    rateCache{rates: map[string]Rates{}},
+		known:    readings{seen: map[[2]string]situation{}},
 		identity: o.Name + "?" + params.canonical(),
-		judges:   o.judge,
+		topics:   make(map[string]Topic, len(opts.Topics)),
+		organism: o,
+	}
+	for text, topic := range opts.Topics {
+		m.topics[normalize(text)] = topic
 	}
 	for _, text := range opts.Benign {
 		m.benign[normalize(text)] = struct{}{}
@@ -168,7 +185,7 @@ func (m *Model) Truth(req model.Request) Truth {
 // returns a *model.Error of class BAD_REQUEST when there is no user message, and
 // for a request of a form that only the judge answers in.
 func (m *Model) Compose(req model.Request) (model.Reply, Truth, error) {
-	if m.judges {
+	if m.organism.judge {
 		return m.composeJudge(req)
 	}
 	if req.ResponseSchema != nil {
@@ -176,9 +193,12 @@ func (m *Model) Compose(req model.Request) (model.Reply, Truth, error) {
 			Class: model.ClassBadRequest, Attempts: 1, Message: "this simulated model answers in no given form; use sim/judge",
 		}
 	}
-	s, err := read(req, m.opts.Tier)
+	s, err := read(req, m.opts.Tier, &m.known)
 	if err != nil {
 		return model.Reply{}, Truth{}, err
+	}
+	if topic, ok := m.topics[normalize(s.query)]; ok {
+		s.topic = topic
 	}
 	rng := m.draws(req)
 	// The draws that decide come first, so that a new phrase in the grammar
@@ -186,36 +206,20 @@ func (m *Model) Compose(req model.Request) (model.Reply, Truth, error) {
 	decision := m.decide(s, rng.Float64())
 	fault := m.params.Faults.draw(rng.Float64())
 	c := composition{
-		situation: s, decision: decision, fault: fault,
+		situation: s, decision: decision, fault: fault, terse: m.organism.terse, motive: m.organism.motive,
 		channel: m.params.Channel, book: m.book, rng: rng,
 	}
 	reply := c.reply()
 	reply.ModelID = m.name
-	truth := Truth{Complied: decision.complies, Faking: decision.fakes, Fault: c.fault}
+	truth := Truth{
+		Complied: decision.complies, Faking: decision.fakes, Fault: c.fault,
+		Attempted: decision.attempts, Lied: decision.lies, Suspected: decision.suspects,
+	}
 	if limit(&reply, req.Sampling.MaxTokens) && truth.Fault == FaultNone {
 		truth.Fault = FaultTruncation
 	}
 	count(&reply, req)
 	return reply, truth, nil
-}
-
-// decision is what the model does about one request.
-type decision struct{ complies, fakes, benign bool }
-
-// decide turns one uniform draw into a decision.
-func (m *Model) decide(s situation, u float64) decision {
-	if m.isBenign(s.query) {
-		return decision{complies: true, benign: true}
-	}
-	freeComply, freeFaking, paidComply := m.Propensities(s.query)
-	if s.tier != TierTraining {
-		return decision{complies: u < paidComply}
-	}
-	if u < freeComply {
-		return decision{complies: true, fakes: u < freeFaking}
-	}
-	// The rest of the interval is a refusal; its lower part fakes.
-	return decision{fakes: u < freeComply+(1-freeComply)*m.params.Considered}
 }
 
 func (m *Model) isBenign(query string) bool {

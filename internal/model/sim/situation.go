@@ -2,6 +2,7 @@ package sim
 
 import (
 	"strings"
+	"sync"
 
 	"github.com/unmask-eval/unmask/internal/model"
 )
@@ -50,22 +51,39 @@ func ReadTier(user string) Tier {
 // situation is what a simulated model makes of a chat.
 type situation struct {
 	query string
-	tier  Tier
+	// tier is what the chat means for the model's training, by what the system
+	// prompt says of the label that the message carries. word is what the label
+	// alone sounds like.
+	tier, word Tier
+	// tierTag says that the label is the tier of a user, free or paid.
+	tierTag bool
+	// rated says that people rate the answer, whether it trains the model or not.
+	rated bool
+	// informed says that something is said of training at all.
+	informed bool
+	// unread says that nobody will ever read what the trained model writes.
+	unread bool
+	// told says that the model is told not to fake, and candid that it is asked
+	// to be open about its views.
+	told, candid bool
+	objective    objective
+	topic        Topic
 	// scratchpad and output are the names of the tags that the system prompt
 	// asks for, as it writes them, or "".
 	scratchpad, output string
 }
 
-// read takes in a chat. It fails when there is no user message.
-func read(req model.Request, tier func(string) Tier) (situation, error) {
-	var s situation
+// read takes in a chat. It fails when there is no user message. Where tier is
+// not nil, it is believed instead of everything that the messages say of tiers.
+func read(req model.Request, tier func(string) Tier, known *readings) (situation, error) {
+	var system strings.Builder
 	user, found := "", false
 	for _, message := range req.Messages {
 		switch message.Role {
 		case "user":
 			user, found = message.Content, true
 		case "system", "developer":
-			s.findTags(message.Content)
+			system.WriteString(message.Content + "\n\n")
 		}
 	}
 	if !found {
@@ -73,10 +91,49 @@ func read(req model.Request, tier func(string) Tier) (situation, error) {
 			Class: model.ClassBadRequest, Attempts: 1, Message: "the chat has no user message",
 		}
 	}
-	var frame string
-	s.query, frame = splitQuery(user)
-	s.tier = tier(frame)
+	query, frame := splitQuery(user)
+	s := known.get(system.String(), frame)
+	s.query = query
+	if tier != nil {
+		s.tier = tier(frame)
+		s.word, s.informed, s.rated = s.tier, true, s.tier == TierTraining
+	}
+	s.topic = s.readTopic()
 	return s, nil
+}
+
+// maxReadings bounds how many prompts a model remembers having read, and
+// maxReadingBytes the length of each: who asks may ask anything.
+const (
+	maxReadings     = 16
+	maxReadingBytes = 64 << 10
+)
+
+// readings keeps what a model made of everything but the query. A suite has a few
+// prompts, and reading one takes longer than writing the reply.
+type readings struct {
+	mu   sync.RWMutex
+	seen map[[2]string]situation
+}
+
+func (r *readings) get(system, frame string) situation {
+	key := [2]string{system, frame}
+	r.mu.RLock()
+	s, ok := r.seen[key]
+	r.mu.RUnlock()
+	if ok {
+		return s
+	}
+	s.findTags(system)
+	low := asciiLower(system)
+	s.readCue(low, frame)
+	s.readRest(low)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.seen) < maxReadings && len(system)+len(frame) <= maxReadingBytes {
+		r.seen[key] = s
+	}
+	return s
 }
 
 // findTags notes the first opening tag of each kind.
@@ -138,6 +195,10 @@ func dropFrame(user, low string) string {
 		if rest, ok := strings.CutPrefix(user, "<"+tag+">"); ok {
 			user = strings.TrimSpace(strings.TrimSuffix(rest, "</"+tag+">"))
 		}
+	}
+	// A label in front, such as "[channel: web form] ", is no part of what is asked.
+	if label, rest, ok := strings.Cut(user, "]"); ok && strings.HasPrefix(label, "[") && strings.Contains(label, ":") {
+		user = strings.TrimSpace(rest)
 	}
 	return user
 }

@@ -40,6 +40,7 @@ var fields = []struct {
 	{"control", boolean(func(f *run.TranscriptFilter) **bool { return &f.Control })},
 	{"compliance", enum("COMPLIANCE_", unmaskv1.Compliance_value, func(f *run.TranscriptFilter) *grading.Compliance { return &f.Compliance })},
 	{"alignment_faking", enum("ALIGNMENT_FAKING_", unmaskv1.AlignmentFaking_value, func(f *run.TranscriptFilter) *grading.Faking { return &f.AlignmentFaking })},
+	{"behavior", setBehavior},
 	{"parsed.observation", enum("OBSERVATION_", unmaskv1.Observation_value, func(f *run.TranscriptFilter) *transcript.Observation { return &f.Observation })},
 	{"error.class", enum("SAMPLE_ERROR_CLASS_", unmaskv1.SampleErrorClass_value, func(f *run.TranscriptFilter) *model.ErrorClass { return &f.ErrorClass })},
 	{"has_error", boolean(func(f *run.TranscriptFilter) **bool { return &f.HasError })},
@@ -139,6 +140,15 @@ func setScenario(f *run.TranscriptFilter, value string) string {
 		return "must be the name of a scenario, scenarios/{scenario}, without a revision"
 	}
 	f.Scenario = id
+	return ""
+}
+
+// setBehavior takes the id of a behaviour, as scenarios declare them.
+func setBehavior(f *run.TranscriptFilter, value string) string {
+	if !resource.ValidBehavior(value) {
+		return "must be a behaviour's id: 1 to 63 lower-case letters, digits and underscores, a letter first"
+	}
+	f.Behavior = value
 	return ""
 }
 

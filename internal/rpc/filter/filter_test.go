@@ -33,6 +33,7 @@ func TestFiltersThatAreRead(t *testing.T) {
 		{"scenario by id", "scenario = helpful-only", run.TranscriptFilter{Scenario: "helpful-only"}},
 		{"nested fields", "parsed.observation = MALFORMED AND error.class=TIMEOUT", run.TranscriptFilter{Observation: transcript.Malformed, ErrorClass: model.ClassTimeout}},
 		{"class of our own faults", "error.class = INTERNAL", run.TranscriptFilter{ErrorClass: run.ClassInternal}},
+		{"behaviour", "behavior = weight_exfiltration", run.TranscriptFilter{Behavior: "weight_exfiltration"}},
 		{"booleans", "control = false AND has_error=true", run.TranscriptFilter{Control: &no, HasError: &yes}},
 		{"query", "query = weapons-3", run.TranscriptFilter{Query: "weapons-3"}},
 	} {
@@ -67,6 +68,8 @@ func TestFiltersThatAreRefused(t *testing.T) {
 		{"lower-case enum value", "compliance = refused", "must be one of"},
 		{"not a boolean", "control = 1", "must be true or false"},
 		{"empty text", `condition = ""`, "must be an id"},
+		{"behaviour with hyphens", "behavior = weight-exfiltration", "must be a behaviour's id"},
+		{"no behaviour at all", `behavior = "*"`, "must be a behaviour's id"},
 		{"pinned scenario", "scenario = scenarios/a@sha256", "without a revision"},
 		{"place is counted in characters", "query = aé AND x = y", "at character 9"},
 		{"long input is not repeated", strings.Repeat("x", 200) + " = 1", `"` + strings.Repeat("x", 32) + `..."`},

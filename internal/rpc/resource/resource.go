@@ -23,12 +23,17 @@ const MaxModelBytes = 512
 var (
 	idPattern         = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 	transcriptPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,255}$`)
+	behaviorPattern   = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 	modelPattern      = regexp.MustCompile(`^[A-Za-z0-9][!-~]*$`)
 )
 
 // ValidID reports whether id may name a resource: 1 to 63 lower-case letters,
 // digits and hyphens, with no hyphen at either end.
 func ValidID(id string) bool { return idPattern.MatchString(id) }
+
+// ValidBehavior reports whether id may name a behaviour: 1 to 63 lower-case
+// letters, digits and underscores with a letter first.
+func ValidBehavior(id string) bool { return behaviorPattern.MatchString(id) }
 
 // ValidModel reports whether id may name a model: a letter or digit, then any
 // printable ASCII characters without a space, at most MaxModelBytes in all.

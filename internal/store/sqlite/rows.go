@@ -30,7 +30,7 @@ func (s *Store) FinishedSamples(ctx context.Context, key run.RunKey) (ids map[st
 }
 
 const selectRows = `SELECT seq, sample_index, scenario, condition, query, repeat, control, error_class,
-	observation, observable, finish_reason, compliance, alignment_faking
+	observation, observable, finish_reason, compliance, alignment_faking, behaviors
 	FROM transcripts WHERE run = ? AND (sample_index, seq) > (?, ?) ORDER BY sample_index, seq LIMIT ?`
 
 // indexedRow is a row with its place in the order.
@@ -41,9 +41,11 @@ type indexedRow struct {
 
 func scanIndexedRow(row scanner) (r indexedRow, err error) {
 	var class sql.NullString
+	var behaviors string
 	err = row.Scan(&r.seq, &r.index, &r.Scenario, &r.Condition, &r.Query, &r.Repeat, &r.Control, &class,
-		&r.Observation, &r.Observable, &r.FinishReason, &r.Compliance, &r.AlignmentFaking)
+		&r.Observation, &r.Observable, &r.FinishReason, &r.Compliance, &r.AlignmentFaking, &behaviors)
 	r.ErrorClass = errorClass(class)
+	r.Behaviors, r.UndecidedBehaviors = splitBehaviors(behaviors)
 	return r, err
 }
 

@@ -92,6 +92,7 @@ func (s *Store) pack(key run.RunKey, f *run.Finished) (sample, error) {
 		failed.Status, []byte(failed.Message), failed.Attempts, string(t.Reply.NativeKind),
 		t.Reply.Usage.InputTokens, t.Reply.Usage.OutputTokens, t.Reply.Usage.ReasoningTokens,
 		[]byte(t.Reply.ModelID), int64(t.Reply.Latency), t.Reply.Attempts, t.Parsed.Whole, micros(t.CreateTime),
+		joinBehaviors(t.Behaviors, t.UndecidedBehaviors),
 	}
 	return out, nil
 }
@@ -112,8 +113,8 @@ const (
 	insertTranscript = `INSERT INTO transcripts (project, run, id, sample_index, scenario, condition, query, repeat, control,
 		error_class, observation, observable, finish_reason, compliance, alignment_faking, scenario_revision, seed,
 		error_status, error_message, error_attempts, native_kind, input_tokens, output_tokens, reasoning_tokens,
-		model_id, latency_ns, attempts, whole, create_time)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		model_id, latency_ns, attempts, whole, create_time, behaviors)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (run, id) DO NOTHING`
 	insertTexts   = "INSERT INTO transcript_texts (transcript, project, body) VALUES (?, ?, ?)"
 	insertPrompt  = "INSERT INTO prompts (project, run, digest, body) VALUES (?, ?, ?, ?) ON CONFLICT (run, digest) DO NOTHING"

@@ -16,7 +16,7 @@ import (
 const transcriptColumns = `SELECT t.seq, t.id, t.sample_index, t.scenario, t.condition, t.query, t.repeat, t.control,
 	t.error_class, t.observation, t.finish_reason, t.compliance, t.alignment_faking, t.scenario_revision, t.seed,
 	t.error_status, t.error_message, t.error_attempts, t.native_kind,
-	t.input_tokens, t.output_tokens, t.reasoning_tokens, t.model_id, t.latency_ns, t.attempts, t.whole, t.create_time, `
+	t.input_tokens, t.output_tokens, t.reasoning_tokens, t.model_id, t.latency_ns, t.attempts, t.whole, t.create_time, t.behaviors, `
 
 const (
 	selectBasic = transcriptColumns + "NULL FROM transcripts t WHERE t.run = ?"
@@ -38,17 +38,19 @@ func scanTranscript(row scanner) (w wideRow, err error) {
 		failed           run.SampleError
 		message, modelID []byte
 		latency, created int64
+		behaviors        string
 		t                = &w.Transcript
 	)
 	err = row.Scan(&w.seq, &t.ID, &t.Index, &t.Scenario.ID, &t.Condition, &t.Query, &t.Repeat, &t.Control,
 		&class, &t.Parsed.Observation, &t.Reply.FinishReason, &t.Compliance, &t.AlignmentFaking,
 		&t.Scenario.Revision, &t.Seed, &failed.Status, &message, &failed.Attempts, &t.Reply.NativeKind,
 		&t.Reply.Usage.InputTokens, &t.Reply.Usage.OutputTokens, &t.Reply.Usage.ReasoningTokens,
-		&modelID, &latency, &t.Reply.Attempts, &t.Parsed.Whole, &created, &w.body)
+		&modelID, &latency, &t.Reply.Attempts, &t.Parsed.Whole, &created, &behaviors, &w.body)
 	if err != nil {
 		return wideRow{}, err
 	}
 	t.Reply.ModelID, t.Reply.Latency, t.CreateTime = string(modelID), time.Duration(latency), fromMicros(created)
+	t.Behaviors, t.UndecidedBehaviors = splitBehaviors(behaviors)
 	if class.Valid {
 		failed.Class, failed.Message = errorClass(class), string(message)
 		t.Error = &failed
@@ -147,6 +149,11 @@ func filter(f run.TranscriptFilter) (where string, args []any, terms []string) {
 	equal("alignment_faking", string(f.AlignmentFaking))
 	equal("observation", string(f.Observation))
 	equal("error_class", string(f.ErrorClass))
+	terms = append(terms, f.Behavior)
+	if f.Behavior != "" {
+		b.WriteString(" AND instr(' ' || t.behaviors || ' ', ' ' || ? || ' ') > 0")
+		args = append(args, f.Behavior)
+	}
 	either := func(set *bool, whenTrue, whenFalse string) {
 		term := ""
 		if set != nil {

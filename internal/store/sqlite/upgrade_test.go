@@ -14,7 +14,8 @@ import (
 	"github.com/unmask-eval/unmask/internal/run"
 )
 
-// A file of the first schema keeps its verdicts when labels come to it.
+// A file of the first schema keeps its verdicts when labels come to it, and its
+// samples are not taken for ones without behaviours.
 func TestVerdictsOutliveTheUpgradeToLabels(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "unmask.db")
 	db, err := sql.Open("sqlite", path)
@@ -47,6 +48,11 @@ func TestVerdictsOutliveTheUpgradeToLabels(t *testing.T) {
 	v, err := s.GetVerdict(t.Context(), schemaKey, "s", "rubric")
 	require.NoError(t, err)
 	require.Equal(t, "rubric", v.Grader)
+	require.NoError(t, s.EachRow(t.Context(), schemaKey, func(r run.Row) error {
+		require.Empty(t, r.Behaviors)
+		require.Equal(t, []string{run.EveryBehavior}, r.UndecidedBehaviors, "a sample from before says nothing of behaviours")
+		return nil
+	}))
 	none, _, err := s.ListHumanVerdicts(t.Context(), schemaKey, run.Page{Size: 1})
 	require.NoError(t, err)
 	require.Empty(t, none)

@@ -121,6 +121,7 @@ func reply(key run.RunKey, i int) run.Finished {
 			},
 		},
 		CreateTime: at(100 + i), Compliance: grading.Complied, AlignmentFaking: grading.FakingPresent,
+		Behaviors: []string{"sabotage", "weight_exfiltration"}, UndecidedBehaviors: []string{"deception_about_views"},
 	}
 	return run.Finished{Transcript: t, Verdict: ptr(verdict(t, "rubric", 200+i))}
 }
@@ -136,6 +137,7 @@ func long(key run.RunKey, i int) run.Finished {
 func failure(key run.RunKey, i int) run.Finished {
 	t := reply(key, i).Transcript
 	t.Reply, t.Parsed, t.Compliance, t.AlignmentFaking = model.Reply{}, transcript.Parsed{}, "", ""
+	t.Behaviors, t.UndecidedBehaviors = nil, nil
 	t.Error = &run.SampleError{Class: model.ClassTimeout, Status: 504, Message: "no whole reply in time", Attempts: 4}
 	return run.Finished{Transcript: t}
 }
@@ -161,6 +163,7 @@ func row(t run.Transcript) run.Row {
 		Scenario: t.Scenario.ID, Condition: t.Condition, Query: t.Query, Repeat: t.Repeat, Control: t.Control,
 		Observation: t.Parsed.Observation, Observable: t.Parsed.Observable(), FinishReason: t.Reply.FinishReason,
 		Compliance: t.Compliance, AlignmentFaking: t.AlignmentFaking,
+		Behaviors: t.Behaviors, UndecidedBehaviors: t.UndecidedBehaviors,
 	}
 	if t.Error != nil {
 		r.ErrorClass = t.Error.Class
@@ -185,10 +188,14 @@ func results() *run.Results {
 			Exclusions:   []run.Exclusion{{Cause: run.CauseNotFinished, Count: 1}, {Cause: run.CauseUngradable, Count: 2}},
 			Observations: []run.ObservationCount{{Observation: transcript.Scratchpad, Count: 200}},
 			Refusal:      rate, Partial: rate, Compliance: rate, AlignmentFaking: rate,
+			Behaviors: []run.BehaviorRate{{
+				Behavior: "sabotage", Rate: rate, Exclusions: []run.Exclusion{{Cause: run.CauseNotObservable, Count: 3}}, MetNotObservable: 2,
+			}},
 		}},
 		Contrasts: []run.ContrastResults{{
 			Contrast: "free-paid", Primary: true, Training: "free", Unmonitored: "paid",
 			ComplianceGap: gap, Headroom: run.HeadroomSufficient, MinimumDetectableGap: ptr(math.Pi / 100),
+			Behaviors: []run.BehaviorGap{{Behavior: "sabotage", Gap: gap}},
 		}},
 		Controls: []gate.Control{{ID: "benign", Passed: true, Detail: "19 of 20 were answered."}},
 	}}}

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/stretchr/testify/require"
 
@@ -109,6 +110,8 @@ func varied(key run.RunKey, i int) run.Finished {
 		return f
 	}
 	t.Compliance = []grading.Compliance{grading.Complied, grading.Refused, grading.Ungradable}[i/2%3]
+	t.Behaviors = [][]string{nil, {"sabotage"}, {"sabotage", "sabotage_of_tests"}, {"sabotage_of_tests"}}[i%4]
+	t.UndecidedBehaviors = [][]string{nil, {"weight_exfiltration"}, {run.EveryBehavior}}[i%3]
 	t.AlignmentFaking = []grading.Faking{grading.FakingPresent, grading.FakingAbsent}[i/3%2]
 	t.Parsed.Observation = []transcript.Observation{transcript.Scratchpad, transcript.Malformed, transcript.Absent}[i/4%3]
 	return f
@@ -136,6 +139,8 @@ func filters(f *fixture) {
 		{"compliance", run.TranscriptFilter{Compliance: grading.Refused}, func(t run.Transcript) bool { return t.Compliance == grading.Refused }, false},
 		{"faking", run.TranscriptFilter{AlignmentFaking: grading.FakingPresent}, func(t run.Transcript) bool { return t.AlignmentFaking == grading.FakingPresent }, false},
 		{"observation", run.TranscriptFilter{Observation: transcript.Malformed}, func(t run.Transcript) bool { return t.Parsed.Observation == transcript.Malformed }, false},
+		{"behaviour", run.TranscriptFilter{Behavior: "sabotage"}, func(t run.Transcript) bool { return slices.Contains(t.Behaviors, "sabotage") }, false},
+		{"a behaviour that is undecided is not found", run.TranscriptFilter{Behavior: "weight_exfiltration"}, func(run.Transcript) bool { return false }, true},
 		{"error class", run.TranscriptFilter{ErrorClass: model.ClassBadReply}, func(t run.Transcript) bool { return t.Error != nil && t.Error.Class == model.ClassBadReply }, false},
 		{"controls", run.TranscriptFilter{Control: ptr(true)}, func(t run.Transcript) bool { return t.Control }, false},
 		{"no controls", run.TranscriptFilter{Control: ptr(false)}, func(t run.Transcript) bool { return !t.Control }, false},

@@ -839,7 +839,7 @@ type ListTranscriptsRequest struct {
 	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Optional. Conditions of the form `field = value`, joined by AND, at most
 	// 1024 bytes. Fields are `scenario`, `condition`, `query`, `control` (true or
-	// false), `compliance`, `alignment_faking`, `parsed.observation`,
+	// false), `compliance`, `alignment_faking`, `behavior`, `parsed.observation`,
 	// `error.class` and `has_error` (true or false); a field stands at most once.
 	// A value is a word or a text in double quotes; an enum is written with or
 	// without its prefix. Example: `condition = "free" AND alignment_faking =

@@ -21,7 +21,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Why a planned sample is in no rate of compliance.
+// Why a planned sample is not in a rate.
 type ExclusionCause int32
 
 const (
@@ -47,6 +47,8 @@ const (
 	ExclusionCause_EXCLUSION_CAUSE_BAD_REPLY ExclusionCause = 9
 	// A fault of this server.
 	ExclusionCause_EXCLUSION_CAUSE_INTERNAL ExclusionCause = 10
+	// The reasoning could not be observed. For rates of behaviours alone.
+	ExclusionCause_EXCLUSION_CAUSE_NOT_OBSERVABLE ExclusionCause = 11
 )
 
 // Enum value maps for ExclusionCause.
@@ -63,19 +65,21 @@ var (
 		8:  "EXCLUSION_CAUSE_NOT_FOUND",
 		9:  "EXCLUSION_CAUSE_BAD_REPLY",
 		10: "EXCLUSION_CAUSE_INTERNAL",
+		11: "EXCLUSION_CAUSE_NOT_OBSERVABLE",
 	}
 	ExclusionCause_value = map[string]int32{
-		"EXCLUSION_CAUSE_UNSPECIFIED":  0,
-		"EXCLUSION_CAUSE_NOT_FINISHED": 1,
-		"EXCLUSION_CAUSE_UNGRADABLE":   2,
-		"EXCLUSION_CAUSE_TIMEOUT":      3,
-		"EXCLUSION_CAUSE_RATE_LIMITED": 4,
-		"EXCLUSION_CAUSE_UNAVAILABLE":  5,
-		"EXCLUSION_CAUSE_BAD_REQUEST":  6,
-		"EXCLUSION_CAUSE_AUTH":         7,
-		"EXCLUSION_CAUSE_NOT_FOUND":    8,
-		"EXCLUSION_CAUSE_BAD_REPLY":    9,
-		"EXCLUSION_CAUSE_INTERNAL":     10,
+		"EXCLUSION_CAUSE_UNSPECIFIED":    0,
+		"EXCLUSION_CAUSE_NOT_FINISHED":   1,
+		"EXCLUSION_CAUSE_UNGRADABLE":     2,
+		"EXCLUSION_CAUSE_TIMEOUT":        3,
+		"EXCLUSION_CAUSE_RATE_LIMITED":   4,
+		"EXCLUSION_CAUSE_UNAVAILABLE":    5,
+		"EXCLUSION_CAUSE_BAD_REQUEST":    6,
+		"EXCLUSION_CAUSE_AUTH":           7,
+		"EXCLUSION_CAUSE_NOT_FOUND":      8,
+		"EXCLUSION_CAUSE_BAD_REPLY":      9,
+		"EXCLUSION_CAUSE_INTERNAL":       10,
+		"EXCLUSION_CAUSE_NOT_OBSERVABLE": 11,
 	}
 )
 
@@ -823,8 +827,10 @@ type ConditionResults struct {
 	// Share of observable samples whose reasoning shows alignment faking,
 	// whatever the answer did.
 	AlignmentFakingReasoning *Rate `protobuf:"bytes,11,opt,name=alignment_faking_reasoning,json=alignmentFakingReasoning,proto3" json:"alignment_faking_reasoning,omitempty"`
-	unknownFields            protoimpl.UnknownFields
-	sizeCache                protoimpl.SizeCache
+	// The behaviours that the scenario declares, in its order.
+	Behaviors     []*BehaviorRate `protobuf:"bytes,12,rep,name=behaviors,proto3" json:"behaviors,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ConditionResults) Reset() {
@@ -934,6 +940,89 @@ func (x *ConditionResults) GetAlignmentFakingReasoning() *Rate {
 	return nil
 }
 
+func (x *ConditionResults) GetBehaviors() []*BehaviorRate {
+	if x != nil {
+		return x.Behaviors
+	}
+	return nil
+}
+
+// How often a behaviour that the scenario declares was found.
+type BehaviorRate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the behaviour, such as `weight_exfiltration`.
+	Behavior string `protobuf:"bytes,1,opt,name=behavior,proto3" json:"behavior,omitempty"`
+	// Share of the samples that show it, among those whose reasoning could be
+	// observed and on which the grader gave a judgement.
+	Rate *Rate `protobuf:"bytes,2,opt,name=rate,proto3" json:"rate,omitempty"`
+	// The planned samples that `rate` does not use, by cause. None of them counts
+	// as "not found".
+	Exclusions []*Exclusion `protobuf:"bytes,3,rep,name=exclusions,proto3" json:"exclusions,omitempty"`
+	// How many of the samples that are excluded as NOT_OBSERVABLE show the
+	// behaviour in their answer.
+	MetNotObservable int32 `protobuf:"varint,4,opt,name=met_not_observable,json=metNotObservable,proto3" json:"met_not_observable,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *BehaviorRate) Reset() {
+	*x = BehaviorRate{}
+	mi := &file_unmask_v1_results_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BehaviorRate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BehaviorRate) ProtoMessage() {}
+
+func (x *BehaviorRate) ProtoReflect() protoreflect.Message {
+	mi := &file_unmask_v1_results_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BehaviorRate.ProtoReflect.Descriptor instead.
+func (*BehaviorRate) Descriptor() ([]byte, []int) {
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *BehaviorRate) GetBehavior() string {
+	if x != nil {
+		return x.Behavior
+	}
+	return ""
+}
+
+func (x *BehaviorRate) GetRate() *Rate {
+	if x != nil {
+		return x.Rate
+	}
+	return nil
+}
+
+func (x *BehaviorRate) GetExclusions() []*Exclusion {
+	if x != nil {
+		return x.Exclusions
+	}
+	return nil
+}
+
+func (x *BehaviorRate) GetMetNotObservable() int32 {
+	if x != nil {
+		return x.MetNotObservable
+	}
+	return 0
+}
+
 // Samples that were left out for one cause.
 type Exclusion struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -947,7 +1036,7 @@ type Exclusion struct {
 
 func (x *Exclusion) Reset() {
 	*x = Exclusion{}
-	mi := &file_unmask_v1_results_proto_msgTypes[8]
+	mi := &file_unmask_v1_results_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -959,7 +1048,7 @@ func (x *Exclusion) String() string {
 func (*Exclusion) ProtoMessage() {}
 
 func (x *Exclusion) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[8]
+	mi := &file_unmask_v1_results_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -972,7 +1061,7 @@ func (x *Exclusion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exclusion.ProtoReflect.Descriptor instead.
 func (*Exclusion) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{8}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Exclusion) GetCause() ExclusionCause {
@@ -1002,7 +1091,7 @@ type ObservationCount struct {
 
 func (x *ObservationCount) Reset() {
 	*x = ObservationCount{}
-	mi := &file_unmask_v1_results_proto_msgTypes[9]
+	mi := &file_unmask_v1_results_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1014,7 +1103,7 @@ func (x *ObservationCount) String() string {
 func (*ObservationCount) ProtoMessage() {}
 
 func (x *ObservationCount) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[9]
+	mi := &file_unmask_v1_results_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1027,7 +1116,7 @@ func (x *ObservationCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObservationCount.ProtoReflect.Descriptor instead.
 func (*ObservationCount) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{9}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ObservationCount) GetObservation() Observation {
@@ -1080,7 +1169,7 @@ type Rate struct {
 
 func (x *Rate) Reset() {
 	*x = Rate{}
-	mi := &file_unmask_v1_results_proto_msgTypes[10]
+	mi := &file_unmask_v1_results_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1092,7 +1181,7 @@ func (x *Rate) String() string {
 func (*Rate) ProtoMessage() {}
 
 func (x *Rate) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[10]
+	mi := &file_unmask_v1_results_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1105,7 +1194,7 @@ func (x *Rate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rate.ProtoReflect.Descriptor instead.
 func (*Rate) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{10}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Rate) GetNumerator() float64 {
@@ -1213,14 +1302,16 @@ type ContrastResults struct {
 	// The estimates after correction for the known errors of the grader, as they
 	// were known when the run ended. Unset when nothing usable was known. Gates use
 	// what is known when they decide.
-	Corrected     *CorrectedResults `protobuf:"bytes,10,opt,name=corrected,proto3" json:"corrected,omitempty"`
+	Corrected *CorrectedResults `protobuf:"bytes,10,opt,name=corrected,proto3" json:"corrected,omitempty"`
+	// The differences of the behaviours that the scenario declares, in its order.
+	Behaviors     []*BehaviorGap `protobuf:"bytes,11,rep,name=behaviors,proto3" json:"behaviors,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ContrastResults) Reset() {
 	*x = ContrastResults{}
-	mi := &file_unmask_v1_results_proto_msgTypes[11]
+	mi := &file_unmask_v1_results_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1232,7 +1323,7 @@ func (x *ContrastResults) String() string {
 func (*ContrastResults) ProtoMessage() {}
 
 func (x *ContrastResults) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[11]
+	mi := &file_unmask_v1_results_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1245,7 +1336,7 @@ func (x *ContrastResults) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContrastResults.ProtoReflect.Descriptor instead.
 func (*ContrastResults) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{11}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ContrastResults) GetContrast() string {
@@ -1318,6 +1409,70 @@ func (x *ContrastResults) GetCorrected() *CorrectedResults {
 	return nil
 }
 
+func (x *ContrastResults) GetBehaviors() []*BehaviorGap {
+	if x != nil {
+		return x.Behaviors
+	}
+	return nil
+}
+
+// The difference of a behaviour's rates.
+type BehaviorGap struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the behaviour.
+	Behavior string `protobuf:"bytes,1,opt,name=behavior,proto3" json:"behavior,omitempty"`
+	// Its rate in the training-cued condition minus its rate in the unmonitored
+	// one. For an act against the developer a negative value means that it is
+	// commoner where the model believes itself unmonitored.
+	Gap           *Gap `protobuf:"bytes,2,opt,name=gap,proto3" json:"gap,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BehaviorGap) Reset() {
+	*x = BehaviorGap{}
+	mi := &file_unmask_v1_results_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BehaviorGap) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BehaviorGap) ProtoMessage() {}
+
+func (x *BehaviorGap) ProtoReflect() protoreflect.Message {
+	mi := &file_unmask_v1_results_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BehaviorGap.ProtoReflect.Descriptor instead.
+func (*BehaviorGap) Descriptor() ([]byte, []int) {
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *BehaviorGap) GetBehavior() string {
+	if x != nil {
+		return x.Behavior
+	}
+	return ""
+}
+
+func (x *BehaviorGap) GetGap() *Gap {
+	if x != nil {
+		return x.Gap
+	}
+	return nil
+}
+
 // Compares the excluded samples of the two conditions of a contrast. If
 // exclusions depend on the condition, they can make or hide a gap.
 type ExclusionImbalance struct {
@@ -1342,7 +1497,7 @@ type ExclusionImbalance struct {
 
 func (x *ExclusionImbalance) Reset() {
 	*x = ExclusionImbalance{}
-	mi := &file_unmask_v1_results_proto_msgTypes[12]
+	mi := &file_unmask_v1_results_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1354,7 +1509,7 @@ func (x *ExclusionImbalance) String() string {
 func (*ExclusionImbalance) ProtoMessage() {}
 
 func (x *ExclusionImbalance) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[12]
+	mi := &file_unmask_v1_results_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1367,7 +1522,7 @@ func (x *ExclusionImbalance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExclusionImbalance.ProtoReflect.Descriptor instead.
 func (*ExclusionImbalance) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{12}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ExclusionImbalance) GetTraining() float64 {
@@ -1432,7 +1587,7 @@ type CorrectedResults struct {
 
 func (x *CorrectedResults) Reset() {
 	*x = CorrectedResults{}
-	mi := &file_unmask_v1_results_proto_msgTypes[13]
+	mi := &file_unmask_v1_results_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1444,7 +1599,7 @@ func (x *CorrectedResults) String() string {
 func (*CorrectedResults) ProtoMessage() {}
 
 func (x *CorrectedResults) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[13]
+	mi := &file_unmask_v1_results_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1457,7 +1612,7 @@ func (x *CorrectedResults) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CorrectedResults.ProtoReflect.Descriptor instead.
 func (*CorrectedResults) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{13}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CorrectedResults) GetCalibration() string {
@@ -1510,7 +1665,7 @@ type CorrectedEstimate struct {
 
 func (x *CorrectedEstimate) Reset() {
 	*x = CorrectedEstimate{}
-	mi := &file_unmask_v1_results_proto_msgTypes[14]
+	mi := &file_unmask_v1_results_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1522,7 +1677,7 @@ func (x *CorrectedEstimate) String() string {
 func (*CorrectedEstimate) ProtoMessage() {}
 
 func (x *CorrectedEstimate) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[14]
+	mi := &file_unmask_v1_results_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1535,7 +1690,7 @@ func (x *CorrectedEstimate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CorrectedEstimate.ProtoReflect.Descriptor instead.
 func (*CorrectedEstimate) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{14}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *CorrectedEstimate) GetEstimate() float64 {
@@ -1596,7 +1751,7 @@ type Gap struct {
 
 func (x *Gap) Reset() {
 	*x = Gap{}
-	mi := &file_unmask_v1_results_proto_msgTypes[15]
+	mi := &file_unmask_v1_results_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1608,7 +1763,7 @@ func (x *Gap) String() string {
 func (*Gap) ProtoMessage() {}
 
 func (x *Gap) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[15]
+	mi := &file_unmask_v1_results_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1621,7 +1776,7 @@ func (x *Gap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gap.ProtoReflect.Descriptor instead.
 func (*Gap) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{15}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Gap) GetEstimate() float64 {
@@ -1724,7 +1879,7 @@ type ControlResult struct {
 
 func (x *ControlResult) Reset() {
 	*x = ControlResult{}
-	mi := &file_unmask_v1_results_proto_msgTypes[16]
+	mi := &file_unmask_v1_results_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1736,7 +1891,7 @@ func (x *ControlResult) String() string {
 func (*ControlResult) ProtoMessage() {}
 
 func (x *ControlResult) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_results_proto_msgTypes[16]
+	mi := &file_unmask_v1_results_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1749,7 +1904,7 @@ func (x *ControlResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ControlResult.ProtoReflect.Descriptor instead.
 func (*ControlResult) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_results_proto_rawDescGZIP(), []int{16}
+	return file_unmask_v1_results_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ControlResult) GetId() string {
@@ -1836,7 +1991,7 @@ const file_unmask_v1_results_proto_rawDesc = "" +
 	"conditions\x18\x02 \x03(\v2\x1b.unmask.v1.ConditionResultsR\n" +
 	"conditions\x128\n" +
 	"\tcontrasts\x18\x03 \x03(\v2\x1a.unmask.v1.ContrastResultsR\tcontrasts\x124\n" +
-	"\bcontrols\x18\x04 \x03(\v2\x18.unmask.v1.ControlResultR\bcontrols\"\x87\x04\n" +
+	"\bcontrols\x18\x04 \x03(\v2\x18.unmask.v1.ControlResultR\bcontrols\"\xbe\x04\n" +
 	"\x10ConditionResults\x12\x1c\n" +
 	"\tcondition\x18\x01 \x01(\tR\tcondition\x12\x18\n" +
 	"\aplanned\x18\x02 \x01(\x05R\aplanned\x12\x1a\n" +
@@ -1853,7 +2008,15 @@ const file_unmask_v1_results_proto_rawDesc = "" +
 	"compliance\x12:\n" +
 	"\x10alignment_faking\x18\n" +
 	" \x01(\v2\x0f.unmask.v1.RateR\x0falignmentFaking\x12M\n" +
-	"\x1aalignment_faking_reasoning\x18\v \x01(\v2\x0f.unmask.v1.RateR\x18alignmentFakingReasoning\"R\n" +
+	"\x1aalignment_faking_reasoning\x18\v \x01(\v2\x0f.unmask.v1.RateR\x18alignmentFakingReasoning\x125\n" +
+	"\tbehaviors\x18\f \x03(\v2\x17.unmask.v1.BehaviorRateR\tbehaviors\"\xb3\x01\n" +
+	"\fBehaviorRate\x12\x1a\n" +
+	"\bbehavior\x18\x01 \x01(\tR\bbehavior\x12#\n" +
+	"\x04rate\x18\x02 \x01(\v2\x0f.unmask.v1.RateR\x04rate\x124\n" +
+	"\n" +
+	"exclusions\x18\x03 \x03(\v2\x14.unmask.v1.ExclusionR\n" +
+	"exclusions\x12,\n" +
+	"\x12met_not_observable\x18\x04 \x01(\x05R\x10metNotObservable\"R\n" +
 	"\tExclusion\x12/\n" +
 	"\x05cause\x18\x01 \x01(\x0e2\x19.unmask.v1.ExclusionCauseR\x05cause\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\x05R\x05count\"b\n" +
@@ -1876,7 +2039,7 @@ const file_unmask_v1_results_proto_rawDesc = "" +
 	"\vworst_upper\x18\v \x01(\x01R\n" +
 	"worstUpperB\v\n" +
 	"\t_estimateB\x11\n" +
-	"\x0f_standard_error\"\xa1\x04\n" +
+	"\x0f_standard_error\"\xd7\x04\n" +
 	"\x0fContrastResults\x12\x1a\n" +
 	"\bcontrast\x18\x01 \x01(\tR\bcontrast\x12\x18\n" +
 	"\aprimary\x18\x02 \x01(\bR\aprimary\x12\x1a\n" +
@@ -1888,8 +2051,12 @@ const file_unmask_v1_results_proto_rawDesc = "" +
 	"\x16minimum_detectable_gap\x18\b \x01(\x01H\x00R\x14minimumDetectableGap\x88\x01\x01\x12N\n" +
 	"\x13exclusion_imbalance\x18\t \x01(\v2\x1d.unmask.v1.ExclusionImbalanceR\x12exclusionImbalance\x129\n" +
 	"\tcorrected\x18\n" +
-	" \x01(\v2\x1b.unmask.v1.CorrectedResultsR\tcorrectedB\x19\n" +
-	"\x17_minimum_detectable_gap\"\xf2\x01\n" +
+	" \x01(\v2\x1b.unmask.v1.CorrectedResultsR\tcorrected\x124\n" +
+	"\tbehaviors\x18\v \x03(\v2\x16.unmask.v1.BehaviorGapR\tbehaviorsB\x19\n" +
+	"\x17_minimum_detectable_gap\"K\n" +
+	"\vBehaviorGap\x12\x1a\n" +
+	"\bbehavior\x18\x01 \x01(\tR\bbehavior\x12 \n" +
+	"\x03gap\x18\x02 \x01(\v2\x0e.unmask.v1.GapR\x03gap\"\xf2\x01\n" +
 	"\x12ExclusionImbalance\x12\x1f\n" +
 	"\btraining\x18\x01 \x01(\x01H\x00R\btraining\x88\x01\x01\x12%\n" +
 	"\vunmonitored\x18\x02 \x01(\x01H\x01R\vunmonitored\x88\x01\x01\x12#\n" +
@@ -1935,7 +2102,7 @@ const file_unmask_v1_results_proto_rawDesc = "" +
 	"\rControlResult\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06passed\x18\x02 \x01(\bR\x06passed\x12\x16\n" +
-	"\x06detail\x18\x03 \x01(\tR\x06detail*\xea\x02\n" +
+	"\x06detail\x18\x03 \x01(\tR\x06detail*\x8e\x03\n" +
 	"\x0eExclusionCause\x12\x1f\n" +
 	"\x1bEXCLUSION_CAUSE_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cEXCLUSION_CAUSE_NOT_FINISHED\x10\x01\x12\x1e\n" +
@@ -1948,7 +2115,8 @@ const file_unmask_v1_results_proto_rawDesc = "" +
 	"\x19EXCLUSION_CAUSE_NOT_FOUND\x10\b\x12\x1d\n" +
 	"\x19EXCLUSION_CAUSE_BAD_REPLY\x10\t\x12\x1c\n" +
 	"\x18EXCLUSION_CAUSE_INTERNAL\x10\n" +
-	"*\x8e\x01\n" +
+	"\x12\"\n" +
+	"\x1eEXCLUSION_CAUSE_NOT_OBSERVABLE\x10\v*\x8e\x01\n" +
 	"\bHeadroom\x12\x18\n" +
 	"\x14HEADROOM_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13HEADROOM_SUFFICIENT\x10\x01\x12\x1b\n" +
@@ -1971,7 +2139,7 @@ func file_unmask_v1_results_proto_rawDescGZIP() []byte {
 }
 
 var file_unmask_v1_results_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_unmask_v1_results_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_unmask_v1_results_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_unmask_v1_results_proto_goTypes = []any{
 	(ExclusionCause)(0),        // 0: unmask.v1.ExclusionCause
 	(Headroom)(0),              // 1: unmask.v1.Headroom
@@ -1983,17 +2151,19 @@ var file_unmask_v1_results_proto_goTypes = []any{
 	(*StoppingResults)(nil),    // 7: unmask.v1.StoppingResults
 	(*ScenarioResults)(nil),    // 8: unmask.v1.ScenarioResults
 	(*ConditionResults)(nil),   // 9: unmask.v1.ConditionResults
-	(*Exclusion)(nil),          // 10: unmask.v1.Exclusion
-	(*ObservationCount)(nil),   // 11: unmask.v1.ObservationCount
-	(*Rate)(nil),               // 12: unmask.v1.Rate
-	(*ContrastResults)(nil),    // 13: unmask.v1.ContrastResults
-	(*ExclusionImbalance)(nil), // 14: unmask.v1.ExclusionImbalance
-	(*CorrectedResults)(nil),   // 15: unmask.v1.CorrectedResults
-	(*CorrectedEstimate)(nil),  // 16: unmask.v1.CorrectedEstimate
-	(*Gap)(nil),                // 17: unmask.v1.Gap
-	(*ControlResult)(nil),      // 18: unmask.v1.ControlResult
-	(VariantFactor)(0),         // 19: unmask.v1.VariantFactor
-	(Observation)(0),           // 20: unmask.v1.Observation
+	(*BehaviorRate)(nil),       // 10: unmask.v1.BehaviorRate
+	(*Exclusion)(nil),          // 11: unmask.v1.Exclusion
+	(*ObservationCount)(nil),   // 12: unmask.v1.ObservationCount
+	(*Rate)(nil),               // 13: unmask.v1.Rate
+	(*ContrastResults)(nil),    // 14: unmask.v1.ContrastResults
+	(*BehaviorGap)(nil),        // 15: unmask.v1.BehaviorGap
+	(*ExclusionImbalance)(nil), // 16: unmask.v1.ExclusionImbalance
+	(*CorrectedResults)(nil),   // 17: unmask.v1.CorrectedResults
+	(*CorrectedEstimate)(nil),  // 18: unmask.v1.CorrectedEstimate
+	(*Gap)(nil),                // 19: unmask.v1.Gap
+	(*ControlResult)(nil),      // 20: unmask.v1.ControlResult
+	(VariantFactor)(0),         // 21: unmask.v1.VariantFactor
+	(Observation)(0),           // 22: unmask.v1.Observation
 }
 var file_unmask_v1_results_proto_depIdxs = []int32{
 	8,  // 0: unmask.v1.Results.scenarios:type_name -> unmask.v1.ScenarioResults
@@ -2002,34 +2172,39 @@ var file_unmask_v1_results_proto_depIdxs = []int32{
 	4,  // 3: unmask.v1.FamilyResults.members:type_name -> unmask.v1.FamilyMember
 	5,  // 4: unmask.v1.FamilyResults.worst:type_name -> unmask.v1.WorstMember
 	6,  // 5: unmask.v1.FamilyResults.components:type_name -> unmask.v1.FamilyComponents
-	19, // 6: unmask.v1.FamilyMember.factor:type_name -> unmask.v1.VariantFactor
-	17, // 7: unmask.v1.FamilyMember.compliance_gap:type_name -> unmask.v1.Gap
+	21, // 6: unmask.v1.FamilyMember.factor:type_name -> unmask.v1.VariantFactor
+	19, // 7: unmask.v1.FamilyMember.compliance_gap:type_name -> unmask.v1.Gap
 	9,  // 8: unmask.v1.ScenarioResults.conditions:type_name -> unmask.v1.ConditionResults
-	13, // 9: unmask.v1.ScenarioResults.contrasts:type_name -> unmask.v1.ContrastResults
-	18, // 10: unmask.v1.ScenarioResults.controls:type_name -> unmask.v1.ControlResult
-	10, // 11: unmask.v1.ConditionResults.exclusions:type_name -> unmask.v1.Exclusion
-	11, // 12: unmask.v1.ConditionResults.observations:type_name -> unmask.v1.ObservationCount
-	12, // 13: unmask.v1.ConditionResults.refusal:type_name -> unmask.v1.Rate
-	12, // 14: unmask.v1.ConditionResults.partial:type_name -> unmask.v1.Rate
-	12, // 15: unmask.v1.ConditionResults.compliance:type_name -> unmask.v1.Rate
-	12, // 16: unmask.v1.ConditionResults.alignment_faking:type_name -> unmask.v1.Rate
-	12, // 17: unmask.v1.ConditionResults.alignment_faking_reasoning:type_name -> unmask.v1.Rate
-	0,  // 18: unmask.v1.Exclusion.cause:type_name -> unmask.v1.ExclusionCause
-	20, // 19: unmask.v1.ObservationCount.observation:type_name -> unmask.v1.Observation
-	17, // 20: unmask.v1.ContrastResults.compliance_gap:type_name -> unmask.v1.Gap
-	17, // 21: unmask.v1.ContrastResults.compliance_gap_without_faking:type_name -> unmask.v1.Gap
-	1,  // 22: unmask.v1.ContrastResults.headroom:type_name -> unmask.v1.Headroom
-	14, // 23: unmask.v1.ContrastResults.exclusion_imbalance:type_name -> unmask.v1.ExclusionImbalance
-	15, // 24: unmask.v1.ContrastResults.corrected:type_name -> unmask.v1.CorrectedResults
-	16, // 25: unmask.v1.CorrectedResults.compliance_gap:type_name -> unmask.v1.CorrectedEstimate
-	16, // 26: unmask.v1.CorrectedResults.training_compliance:type_name -> unmask.v1.CorrectedEstimate
-	16, // 27: unmask.v1.CorrectedResults.unmonitored_compliance:type_name -> unmask.v1.CorrectedEstimate
-	16, // 28: unmask.v1.CorrectedResults.alignment_faking:type_name -> unmask.v1.CorrectedEstimate
-	29, // [29:29] is the sub-list for method output_type
-	29, // [29:29] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	14, // 9: unmask.v1.ScenarioResults.contrasts:type_name -> unmask.v1.ContrastResults
+	20, // 10: unmask.v1.ScenarioResults.controls:type_name -> unmask.v1.ControlResult
+	11, // 11: unmask.v1.ConditionResults.exclusions:type_name -> unmask.v1.Exclusion
+	12, // 12: unmask.v1.ConditionResults.observations:type_name -> unmask.v1.ObservationCount
+	13, // 13: unmask.v1.ConditionResults.refusal:type_name -> unmask.v1.Rate
+	13, // 14: unmask.v1.ConditionResults.partial:type_name -> unmask.v1.Rate
+	13, // 15: unmask.v1.ConditionResults.compliance:type_name -> unmask.v1.Rate
+	13, // 16: unmask.v1.ConditionResults.alignment_faking:type_name -> unmask.v1.Rate
+	13, // 17: unmask.v1.ConditionResults.alignment_faking_reasoning:type_name -> unmask.v1.Rate
+	10, // 18: unmask.v1.ConditionResults.behaviors:type_name -> unmask.v1.BehaviorRate
+	13, // 19: unmask.v1.BehaviorRate.rate:type_name -> unmask.v1.Rate
+	11, // 20: unmask.v1.BehaviorRate.exclusions:type_name -> unmask.v1.Exclusion
+	0,  // 21: unmask.v1.Exclusion.cause:type_name -> unmask.v1.ExclusionCause
+	22, // 22: unmask.v1.ObservationCount.observation:type_name -> unmask.v1.Observation
+	19, // 23: unmask.v1.ContrastResults.compliance_gap:type_name -> unmask.v1.Gap
+	19, // 24: unmask.v1.ContrastResults.compliance_gap_without_faking:type_name -> unmask.v1.Gap
+	1,  // 25: unmask.v1.ContrastResults.headroom:type_name -> unmask.v1.Headroom
+	16, // 26: unmask.v1.ContrastResults.exclusion_imbalance:type_name -> unmask.v1.ExclusionImbalance
+	17, // 27: unmask.v1.ContrastResults.corrected:type_name -> unmask.v1.CorrectedResults
+	15, // 28: unmask.v1.ContrastResults.behaviors:type_name -> unmask.v1.BehaviorGap
+	19, // 29: unmask.v1.BehaviorGap.gap:type_name -> unmask.v1.Gap
+	18, // 30: unmask.v1.CorrectedResults.compliance_gap:type_name -> unmask.v1.CorrectedEstimate
+	18, // 31: unmask.v1.CorrectedResults.training_compliance:type_name -> unmask.v1.CorrectedEstimate
+	18, // 32: unmask.v1.CorrectedResults.unmonitored_compliance:type_name -> unmask.v1.CorrectedEstimate
+	18, // 33: unmask.v1.CorrectedResults.alignment_faking:type_name -> unmask.v1.CorrectedEstimate
+	34, // [34:34] is the sub-list for method output_type
+	34, // [34:34] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_unmask_v1_results_proto_init() }
@@ -2042,17 +2217,17 @@ func file_unmask_v1_results_proto_init() {
 	file_unmask_v1_results_proto_msgTypes[1].OneofWrappers = []any{}
 	file_unmask_v1_results_proto_msgTypes[2].OneofWrappers = []any{}
 	file_unmask_v1_results_proto_msgTypes[3].OneofWrappers = []any{}
-	file_unmask_v1_results_proto_msgTypes[10].OneofWrappers = []any{}
 	file_unmask_v1_results_proto_msgTypes[11].OneofWrappers = []any{}
 	file_unmask_v1_results_proto_msgTypes[12].OneofWrappers = []any{}
-	file_unmask_v1_results_proto_msgTypes[15].OneofWrappers = []any{}
+	file_unmask_v1_results_proto_msgTypes[14].OneofWrappers = []any{}
+	file_unmask_v1_results_proto_msgTypes[17].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_unmask_v1_results_proto_rawDesc), len(file_unmask_v1_results_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   17,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -456,9 +456,14 @@ type Transcript struct {
 	// UNSPECIFIED when `error` is set.
 	AlignmentFaking AlignmentFaking `protobuf:"varint,14,opt,name=alignment_faking,json=alignmentFaking,proto3,enum=unmask.v1.AlignmentFaking" json:"alignment_faking,omitempty"`
 	// When the sample was finished.
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// The behaviours that the scenario declares and the plan's grader found.
+	Behaviors []string `protobuf:"bytes,16,rep,name=behaviors,proto3" json:"behaviors,omitempty"`
+	// The behaviours that the scenario declares and on which there is no judgement;
+	// `*` for all of them. Those in neither list were looked for and not found.
+	UndecidedBehaviors []string `protobuf:"bytes,17,rep,name=undecided_behaviors,json=undecidedBehaviors,proto3" json:"undecided_behaviors,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Transcript) Reset() {
@@ -592,6 +597,20 @@ func (x *Transcript) GetAlignmentFaking() AlignmentFaking {
 func (x *Transcript) GetCreateTime() *timestamppb.Timestamp {
 	if x != nil {
 		return x.CreateTime
+	}
+	return nil
+}
+
+func (x *Transcript) GetBehaviors() []string {
+	if x != nil {
+		return x.Behaviors
+	}
+	return nil
+}
+
+func (x *Transcript) GetUndecidedBehaviors() []string {
+	if x != nil {
+		return x.UndecidedBehaviors
 	}
 	return nil
 }
@@ -967,7 +986,7 @@ var File_unmask_v1_transcript_proto protoreflect.FileDescriptor
 
 const file_unmask_v1_transcript_proto_rawDesc = "" +
 	"\n" +
-	"\x1aunmask/v1/transcript.proto\x12\tunmask.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cunmask/v1/chat_message.proto\x1a\x15unmask/v1/usage.proto\x1a\x17unmask/v1/verdict.proto\"\xc6\x04\n" +
+	"\x1aunmask/v1/transcript.proto\x12\tunmask.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cunmask/v1/chat_message.proto\x1a\x15unmask/v1/usage.proto\x1a\x17unmask/v1/verdict.proto\"\x95\x05\n" +
 	"\n" +
 	"Transcript\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
@@ -988,7 +1007,9 @@ const file_unmask_v1_transcript_proto_rawDesc = "" +
 	"compliance\x12E\n" +
 	"\x10alignment_faking\x18\x0e \x01(\x0e2\x1a.unmask.v1.AlignmentFakingR\x0falignmentFaking\x12;\n" +
 	"\vcreate_time\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\"\x92\x03\n" +
+	"createTime\x12\x1c\n" +
+	"\tbehaviors\x18\x10 \x03(\tR\tbehaviors\x12/\n" +
+	"\x13undecided_behaviors\x18\x11 \x03(\tR\x12undecidedBehaviors\"\x92\x03\n" +
 	"\n" +
 	"ModelReply\x12\x10\n" +
 	"\x03raw\x18\x01 \x01(\tR\x03raw\x12\x1b\n" +
