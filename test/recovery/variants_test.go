@@ -18,11 +18,14 @@ import (
 func TestSimulatedModelsReadEveryWording(t *testing.T) {
 	lib, err := scenario.NewLibrary()
 	require.NoError(t, err)
-	base, err := lib.Get("helpful-only")
-	require.NoError(t, err)
-	ids := []string{"helpful-only"}
-	for _, v := range base.Variants {
-		ids = append(ids, "helpful-only--"+v.ID)
+	var ids []string
+	for _, family := range []string{"helpful-only", "animal-welfare"} {
+		base, err := lib.Get(family)
+		require.NoError(t, err)
+		ids = append(ids, family)
+		for _, v := range base.Variants {
+			ids = append(ids, family+"--"+v.ID)
+		}
 	}
 	for _, id := range ids {
 		sc, err := lib.Get(id)
