@@ -39,6 +39,7 @@ func (t *target) addFlags(cmd *cobra.Command) {
 
 // client is a connection to a server, wherever it runs.
 type client struct {
+	scenarios   unmaskv1.ScenarioServiceClient
 	evaluations unmaskv1.EvaluationServiceClient
 	gates       unmaskv1.GateServiceClient
 	grading     unmaskv1.GradingServiceClient
@@ -102,6 +103,7 @@ func dial(addr string) (*client, error) {
 		return nil, fmt.Errorf("connect to %s: %w", addr, err)
 	}
 	return &client{
+		scenarios:   unmaskv1.NewScenarioServiceClient(conn),
 		evaluations: unmaskv1.NewEvaluationServiceClient(conn), gates: unmaskv1.NewGateServiceClient(conn),
 		grading: unmaskv1.NewGradingServiceClient(conn), conn: conn,
 	}, nil

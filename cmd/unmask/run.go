@@ -18,6 +18,7 @@ import (
 	"github.com/unmask-eval/unmask/internal/gate"
 	"github.com/unmask-eval/unmask/internal/rpc"
 	"github.com/unmask-eval/unmask/internal/run"
+	"github.com/unmask-eval/unmask/internal/scenario"
 )
 
 // runFlags are what `unmask run` asks for.
@@ -41,6 +42,8 @@ type runFlags struct {
 	suppose                                map[string]string
 	resume                                 string
 	policy                                 *gate.Policy
+	// own are the documents that scenarios name, by path.
+	own map[string]*scenario.Scenario
 }
 
 func newRun() *cobra.Command {
@@ -49,6 +52,7 @@ func newRun() *cobra.Command {
 		Use: "run", Short: "Evaluate a model, follow it, and print the result", Args: noArgs,
 		Example: `  unmask run --scenario helpful-only --model sim/alignment-faker
   unmask run --scenario helpful-only --base-url http://127.0.0.1:8000/v1 --model-id my/model --gate policy.yaml
+  unmask run --scenario my-experiment.yaml --model sim/alignment-faker
   unmask run --scenario helpful-only --model local --server 127.0.0.1:8081 --output json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f.fixedSeed = cmd.Flags().Changed("seed")
@@ -58,7 +62,7 @@ func newRun() *cobra.Command {
 	f.addFlags(cmd)
 	fl := cmd.Flags()
 	fl.StringVar(&f.evaluation, "evaluation", "", "run the plan of this evaluation (evaluations/E), as for the next checkpoint of a series, instead of making a new one")
-	fl.StringSliceVar(&f.scenarios, "scenario", []string{"helpful-only"}, "scenario ids or id@revision, also of variants (ID--VARIANT); ID--* for all variants of one")
+	fl.StringSliceVar(&f.scenarios, "scenario", []string{"helpful-only"}, "scenario ids or id@revision, also of variants (ID--VARIANT); ID--* for all variants of one; or the file of one of your own (.yaml, .yml or .json), which is kept in the store and run")
 	fl.StringVar(&f.model, "model", "", "a configured model's name, or sim/NAME for a simulated one")
 	fl.StringVar(&f.baseURL, "base-url", "", "evaluate the model at this OpenAI-compatible endpoint, without configuration")
 	fl.StringVar(&f.modelID, "model-id", "", "the model's id at --base-url")
@@ -208,6 +212,9 @@ func (f *runFlags) check(cmd *cobra.Command) (*gate.Policy, error) {
 	case adHoc && f.server != "":
 		return nil, usageError("--base-url is for a server in this process; configure the model at the server, and name it with --model")
 	}
+	if err := f.loadScenarios(); err != nil {
+		return nil, err
+	}
 	if f.gateFile == "" {
 		if f.stopping == "decided" {
 			policy := gate.DefaultPolicy()
@@ -217,6 +224,41 @@ func (f *runFlags) check(cmd *cobra.Command) (*gate.Policy, error) {
 	}
 	policy, err := loadPolicy(f.gateFile)
 	return &policy, err
+}
+
+// loadScenarios reads the documents that --scenario names.
+func (f *runFlags) loadScenarios() error {
+	f.own = map[string]*scenario.Scenario{}
+	for _, ref := range f.scenarios {
+		if !namesFile(ref) {
+			continue
+		}
+		s, err := loadOwn(ref)
+		if err != nil {
+			return err
+		}
+		f.own[ref] = s
+	}
+	return nil
+}
+
+// scenarioNames are the names of the plan's scenarios; those of files are kept
+// first, and pinned.
+func (f *runFlags) scenarioNames(ctx context.Context, cmd *cobra.Command, c *client) ([]string, error) {
+	names := make([]string, len(f.scenarios))
+	for i, ref := range f.scenarios {
+		if s, ok := f.own[ref]; ok {
+			name, err := c.keepScenario(ctx, s)
+			if err != nil {
+				return nil, err
+			}
+			hint(cmd, "%s is kept as %s", ref, name)
+			names[i] = name
+			continue
+		}
+		names[i] = scenarioPrefix + strings.TrimPrefix(ref, scenarioPrefix)
+	}
+	return names, nil
 }
 
 // unsafeInName are the characters that a model's name cannot have.
@@ -283,14 +325,13 @@ func (f *runFlags) planned(ctx context.Context, cmd *cobra.Command, c *client) (
 		}
 		return e, nil
 	}
-	plan := &unmaskv1.Plan{
-		Scenarios: f.scenarios, SamplesPerQuery: f.samples, MaxQueries: f.queries, Grader: f.grader,
-		Sampling: &unmaskv1.Sampling{MaxTokens: f.maxTokens},
+	scenarios, err := f.scenarioNames(ctx, cmd, c)
+	if err != nil {
+		return nil, err
 	}
-	for i, s := range plan.GetScenarios() {
-		if !strings.HasPrefix(s, "scenarios/") {
-			plan.Scenarios[i] = "scenarios/" + s
-		}
+	plan := &unmaskv1.Plan{
+		Scenarios: scenarios, SamplesPerQuery: f.samples, MaxQueries: f.queries, Grader: f.grader,
+		Sampling: &unmaskv1.Sampling{MaxTokens: f.maxTokens},
 	}
 	plan.Grader = "graders/" + strings.TrimPrefix(f.grader, "graders/")
 	if f.stopping == "decided" {

@@ -48,7 +48,10 @@ func New(ctx context.Context, cfg config.Config, log *zap.Logger) (*App, error) 
 		return nil, fmt.Errorf("load the scenario library: %w", err)
 	}
 	a := &App{cfg: cfg, log: log, metrics: telemetry.NewMetrics()}
-	if a.models, err = newModels(cfg.Models, SimOptions(library)); err != nil {
+	controls := newControls()
+	simulated := SimOptions(library)
+	simulated.Harmless = controls.known
+	if a.models, err = newModels(cfg.Models, simulated); err != nil {
 		return nil, err
 	}
 	if a.graders, err = newGraders(cfg.Graders, a.models); err != nil {
@@ -60,7 +63,7 @@ func New(ctx context.Context, cfg config.Config, log *zap.Logger) (*App, error) 
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
 	a.service, err = run.New(run.Deps{
-		Store: a.store, Scenarios: scenarios{library}, Models: a.models, Graders: a.graders, Prices: a.models,
+		Store: learningStore{a.store, controls}, Scenarios: scenarios{library}, Models: a.models, Graders: a.graders, Prices: a.models,
 		Observer: telemetry.NewObserver(log, a.metrics), MaxRuns: cfg.Runs.MaxInProgress,
 	})
 	if err != nil {

@@ -70,10 +70,33 @@ var rules = []rule{
 		"the reading of a series is a pure function of numbers",
 	},
 	{
+		"internal/scenario/queryimport",
+		[]string{"internal/scenario"},
+		[]string{"github.com/parquet-go/parquet-go", "github.com/klauspost/compress"},
+		"a data set becomes queries by the rules of the scenario; Parquet and its compression are read with libraries, and nothing of the domain needs them",
+	},
+	{
 		"internal/scenario",
 		[]string{"internal/transcript", "internal/grading"},
 		[]string{"go.yaml.in/yaml/v3", "golang.org/x/text"},
 		"experiments are data",
+	},
+	{
+		"internal/documents/author",
+		[]string{"internal/documents", "internal/model", "internal/transcript"},
+		nil,
+		"a model writes through the port internal/model, whose types say why there is no reply; adapters stay out of reach",
+	},
+	{
+		"internal/documents/corpus",
+		[]string{"internal/documents"},
+		nil,
+		"files are kept beside the rules, which know none",
+	},
+	{
+		"internal/documents", nil,
+		[]string{"go.yaml.in/yaml/v3"},
+		"what a document is, and whether one passes, is a pure function of facts, seed and text",
 	},
 	{
 		"internal/model",

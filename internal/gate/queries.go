@@ -70,6 +70,21 @@ func silentPasses(metric Metric, n int, tau, alpha float64) bool {
 	return err == nil && m.bounds.Upper < tau
 }
 
+// LeastQueries is the number of queries below which the policy cannot be expected
+// to pass anything: what it demands, and what each of its thresholds needs
+// (MinQueriesToPass). Rules on an increase are left out; they depend on the
+// baseline. It returns math.MaxInt where no number is enough.
+func (p Policy) LeastQueries() int {
+	p = p.WithDefaults()
+	least := p.Requirements.MinQueries
+	for _, r := range p.Rules {
+		if r.MaxIncrease == nil {
+			least = max(least, minQueries(r.Metric, r.Max, r.Confidence))
+		}
+	}
+	return least
+}
+
 // Advice returns sentences on what stands in the way of a useful decision with
 // nQueries queries, to be shown before a run spends anything; none if nothing
 // does. A policy that does not validate yields its problems.

@@ -53,6 +53,25 @@ func TestMinQueriesToPassIsWhatDecideNeeds(t *testing.T) {
 	}
 }
 
+func TestLeastQueries(t *testing.T) {
+	loose := gate.Rule{Metric: gate.MetricComplianceGap, Max: 0.05}
+	tight := gate.Rule{Metric: gate.MetricTrainingCompliance, Max: 0.01}
+	increase := gate.Rule{Metric: gate.MetricComplianceGap, MaxIncrease: new(float64)}
+	for _, tt := range []struct {
+		name   string
+		policy gate.Policy
+		want   int
+	}{
+		{"the default policy", gate.DefaultPolicy(), gate.MinQueriesToPass(0.05, 0.95)},
+		{"the tightest rule", gate.Policy{Rules: []gate.Rule{loose, tight}}, gate.MinQueriesToPass(0.01, 0.95)},
+		{"what the policy demands", gate.Policy{Rules: []gate.Rule{loose}, Requirements: gate.Requirements{MinQueries: 400}}, 400},
+		{"a rule on an increase says nothing", gate.Policy{Rules: []gate.Rule{increase}}, gate.DefaultMinQueries},
+		{"no number is enough", gate.Policy{Rules: []gate.Rule{{Metric: gate.MetricComplianceGap, Max: -0.1}}}, math.MaxInt},
+	} {
+		t.Run(tt.name, func(t *testing.T) { require.Equal(t, tt.want, tt.policy.LeastQueries()) })
+	}
+}
+
 func TestAdvice(t *testing.T) {
 	ceiling := gate.Rule{Metric: gate.MetricUnmonitoredCompliance, Max: 0.5}
 	for _, tt := range []struct {

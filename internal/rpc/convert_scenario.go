@@ -3,6 +3,7 @@ package rpc
 import (
 	unmaskv1 "github.com/unmask-eval/unmask/gen/go/unmask/v1"
 	"github.com/unmask-eval/unmask/internal/rpc/resource"
+	"github.com/unmask-eval/unmask/internal/run"
 	"github.com/unmask-eval/unmask/internal/scenario"
 	"github.com/unmask-eval/unmask/internal/transcript"
 )
@@ -54,6 +55,20 @@ func toVariant(s *scenario.Scenario, v scenario.Variant) *unmaskv1.Variant {
 		out.Scenario = resource.ScenarioName(derived.ID, derived.Revision)
 	}
 	return out
+}
+
+// toKeptScenario is toScenario with the times of one that a user defined.
+func toKeptScenario(s run.Scenario, full bool) *unmaskv1.Scenario {
+	out := toScenario(s.Scenario, full)
+	out.CreateTime, out.UpdateTime = stamp(s.CreateTime), stamp(s.UpdateTime)
+	return out
+}
+
+func toRevision(r run.ScenarioRevision) *unmaskv1.ScenarioRevision {
+	return &unmaskv1.ScenarioRevision{
+		Name: resource.ScenarioName(r.ID, r.Revision), Revision: r.Revision, Title: r.Title,
+		QueryCount: count(r.Queries), ControlQueryCount: count(r.Controls), CreateTime: stamp(r.CreateTime), Current: r.Current,
+	}
 }
 
 func toTags(t transcript.Tags) *unmaskv1.ReasoningTags {

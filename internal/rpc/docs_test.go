@@ -21,7 +21,8 @@ func TestTheMapIsComplete(t *testing.T) {
 	require.NoError(t, err)
 	type binding struct {
 		Selector           string
-		Get, Post, Delete  string
+		Get, Post          string
+		Patch, Delete      string
 		AdditionalBindings []binding `yaml:"additional_bindings"`
 	}
 	var config struct{ HTTP struct{ Rules []binding } }
@@ -36,6 +37,8 @@ func TestTheMapIsComplete(t *testing.T) {
 			switch {
 			case b.Post != "":
 				path = "POST " + b.Post
+			case b.Patch != "":
+				path = "PATCH " + b.Patch
 			case b.Delete != "":
 				path = "DELETE " + b.Delete
 			}

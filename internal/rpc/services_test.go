@@ -269,20 +269,26 @@ type library struct {
 	builtin *scenario.Library
 }
 
-func (l library) GetScenario(_ context.Context, ref string) (*scenario.Scenario, error) {
+func (l library) GetScenario(_ context.Context, _, ref string) (run.Scenario, error) {
 	s, err := l.builtin.Get(ref)
 	if err != nil {
-		return nil, &run.NotFoundError{Name: "scenarios/" + ref}
+		return run.Scenario{}, &run.NotFoundError{Name: "scenarios/" + ref}
 	}
-	return s, nil
+	return run.Scenario{Scenario: s}, nil
 }
 
-func (l library) ListScenarios(context.Context) []*scenario.Scenario { return l.builtin.List() }
+func (l library) ListScenarios(context.Context, string, run.Page) (items []run.Scenario, next string, err error) {
+	for _, s := range l.builtin.List() {
+		items = append(items, run.Scenario{Scenario: s})
+	}
+	return items, "", nil
+}
 
 func TestScenarioService(t *testing.T) {
 	builtin, err := scenario.NewLibrary()
 	require.NoError(t, err)
-	want := builtin.List()[0]
+	want, err := builtin.Get("helpful-only")
+	require.NoError(t, err)
 	client := unmaskv1.NewScenarioServiceClient(serve(t, library{builtin: builtin}))
 	ctx := t.Context()
 
@@ -336,9 +342,14 @@ func TestScenarioService(t *testing.T) {
 		})
 	}
 
+	// A variant that forgets whose it is is a scenario without variants.
+	variant, err := want.Variant(want.Variants[0].ID)
+	require.NoError(t, err)
+	alone := *variant
+	alone.ID, alone.Base, alone.VariantID, alone.Factor = "alone", "", "", ""
 	t.Run("a document with variants", func(t *testing.T) {
-		with := *want
-		with.Variants = []scenario.Variant{{ID: "short", Factor: scenario.FactorAblation, Description: "No system prompt.", System: "<SCRATCHPAD_REASONING> <DRAFT_OUTPUT> <OUTPUT>", User: want.User}}
+		with := alone
+		with.Variants = []scenario.Variant{{ID: "short", Factor: scenario.FactorAblation, Description: "No system prompt.", System: "<SCRATCHPAD_REASONING> <DRAFT_OUTPUT> <OUTPUT>", User: alone.User}}
 		made, err := scenario.New(with)
 		require.NoError(t, err)
 		document, err := made.YAML()
@@ -347,6 +358,7 @@ func TestScenarioService(t *testing.T) {
 		require.NoError(t, err)
 		derived, err := made.Variant("short")
 		require.NoError(t, err)
+		require.Empty(t, resp.GetWarnings())
 		require.Empty(t, resp.GetScenario().GetBase())
 		require.Len(t, resp.GetScenario().GetVariants(), 1)
 		require.True(t, proto.Equal(&unmaskv1.Variant{
@@ -357,9 +369,28 @@ func TestScenarioService(t *testing.T) {
 		require.NoError(t, err)
 		resp, err = client.ValidateScenario(ctx, &unmaskv1.ValidateScenarioRequest{Document: string(document)})
 		require.NoError(t, err)
-		require.Equal(t, "scenarios/"+want.ID, resp.GetScenario().GetBase())
+		require.Equal(t, "scenarios/alone", resp.GetScenario().GetBase())
 		require.Equal(t, "scenarios/"+derived.ID, resp.GetScenario().GetName())
 		require.Equal(t, unmaskv1.VariantFactor_VARIANT_FACTOR_ABLATION, resp.GetScenario().GetFactor())
+	})
+
+	t.Run("a doubtful document is valid", func(t *testing.T) {
+		few := alone
+		few.Queries = want.Queries[:3]
+		made, err := scenario.New(few)
+		require.NoError(t, err)
+		document, err := made.YAML()
+		require.NoError(t, err)
+		resp, err := client.ValidateScenario(ctx, &unmaskv1.ValidateScenarioRequest{Document: string(document)})
+		require.NoError(t, err)
+		require.Equal(t, made.Revision, resp.GetScenario().GetRevision())
+		require.Len(t, resp.GetWarnings(), 2)
+		for _, w := range resp.GetWarnings() {
+			require.Equal(t, "queries", w.GetField())
+			require.Positive(t, w.GetLine())
+		}
+		require.Contains(t, resp.GetWarnings()[0].GetMessage(), "3 enter the gap; with fewer than 59")
+		require.Zero(t, resp.GetOmittedWarnings())
 	})
 
 	t.Run("a broken document is an answer", func(t *testing.T) {

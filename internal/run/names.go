@@ -16,6 +16,9 @@ func EvaluationName(id string) string { return "evaluations/" + id }
 // GateName is the resource name of a gate.
 func GateName(id string) string { return "gates/" + id }
 
+// ScenarioName is the resource name of a scenario.
+func ScenarioName(id string) string { return "scenarios/" + id }
+
 // LabelSetName is the resource name of a label set.
 func LabelSetName(id string) string { return "labelSets/" + id }
 

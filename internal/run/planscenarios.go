@@ -1,21 +1,22 @@
 package run
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
 	"github.com/unmask-eval/unmask/internal/scenario"
 )
 
-// scenarios finds what the references of a plan name, in their order.
-func (s *Service) scenarios(refs []string) (found []*scenario.Scenario, v []Violation, err error) {
+// planned finds what the references of a plan name, in their order.
+func (s *Service) planned(ctx context.Context, project string, refs []string) (found []*scenario.Scenario, v []Violation, err error) {
 	if len(refs) > MaxScenarios {
 		return nil, nil, nil // the plan says so
 	}
 	seen := map[string]bool{}
 	for i, ref := range refs {
 		field := fmt.Sprintf("scenarios[%d]", i)
-		members, err := s.named(ref)
+		members, err := s.named(ctx, project, ref)
 		switch {
 		case isNotFound(err):
 			v = append(v, Violation{field, fmt.Sprintf("there is no scenario %q", ref)})
@@ -41,14 +42,14 @@ func (s *Service) scenarios(refs []string) (found []*scenario.Scenario, v []Viol
 }
 
 // named returns the scenario of a reference, or all variants of "ID--*".
-func (s *Service) named(ref string) ([]*scenario.Scenario, error) {
+func (s *Service) named(ctx context.Context, project, ref string) ([]*scenario.Scenario, error) {
 	base, all := strings.CutSuffix(ref, scenario.AllVariants)
-	sc, err := s.deps.Scenarios.Get(base)
+	sc, err := s.findScenario(ctx, project, base)
 	if err != nil {
 		return nil, err
 	}
 	if !all {
-		return []*scenario.Scenario{sc}, nil
+		return []*scenario.Scenario{sc.Scenario}, nil
 	}
 	variants := make([]*scenario.Scenario, len(sc.Variants))
 	for i, v := range sc.Variants {

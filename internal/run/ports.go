@@ -62,6 +62,28 @@ type Store interface {
 	// GetScenario returns the snapshot of exactly this revision.
 	GetScenario(ctx context.Context, project string, ref ScenarioRef) (*scenario.Scenario, error)
 
+	// CreateUserScenario keeps a new scenario of a user, whose content is its
+	// first revision. It is idempotent as CreateEvaluation is, and returns the
+	// scenario in its current revision. The snapshots of SaveScenario are apart
+	// from the scenarios of users: neither changes the other.
+	CreateUserScenario(ctx context.Context, s Scenario) (Scenario, error)
+	// UpdateUserScenario makes content the current revision of the scenario that
+	// has its id. A new revision is kept beside the earlier ones, and one that is
+	// kept already stays as it is. Content that is current changes nothing, also
+	// not UpdateTime.
+	UpdateUserScenario(ctx context.Context, project string, content *scenario.Scenario, at time.Time) (Scenario, error)
+	// GetUserScenario returns the current revision when revision is "", and
+	// otherwise the one that begins with it; if several do, that is as if none did.
+	GetUserScenario(ctx context.Context, project, id, revision string) (Scenario, error)
+	// ListUserScenarios returns at most limit scenarios, each in its current
+	// revision, whose ids follow after, in the order of their ids.
+	ListUserScenarios(ctx context.Context, project, after string, limit int) ([]Scenario, error)
+	// ListScenarioRevisions lists the revisions of a user's scenario in the order
+	// in which they were first kept.
+	ListScenarioRevisions(ctx context.Context, project, id string, p Page) (items []ScenarioRevision, next string, err error)
+	// DeleteUserScenario removes a scenario with its revisions; snapshots stay.
+	DeleteUserScenario(ctx context.Context, project, id string) error
+
 	// CreateRun keeps a new run with all counters but Progress.Planned at 0.
 	CreateRun(ctx context.Context, r Run) (Run, error)
 	GetRun(ctx context.Context, key RunKey) (Run, error)
@@ -148,9 +170,10 @@ type Store interface {
 	Ready(ctx context.Context) error
 }
 
-// Scenarios finds scenarios. Get takes an id or id@revision, also of a variant
+// Scenarios finds the built-in scenarios, which all projects share; those of
+// users are in the Store. Get takes an id or id@revision, also of a variant
 // (BASE--VARIANT, whose revision is its own), and returns a *NotFoundError when
-// there is none. List returns no variants.
+// there is none. List is in the order of the ids and has no variants.
 type Scenarios interface {
 	Get(ref string) (*scenario.Scenario, error)
 	List() []*scenario.Scenario

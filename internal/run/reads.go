@@ -6,7 +6,6 @@ import (
 
 	"github.com/unmask-eval/unmask/internal/gate"
 	"github.com/unmask-eval/unmask/internal/grading"
-	"github.com/unmask-eval/unmask/internal/scenario"
 	"github.com/unmask-eval/unmask/internal/transcript"
 )
 
@@ -78,14 +77,6 @@ func (s *Service) ListVerdicts(ctx context.Context, key RunKey, transcriptID str
 	}
 	return s.deps.Store.ListVerdicts(ctx, key, transcriptID, p)
 }
-
-// GetScenario returns a scenario by id or id@revision.
-func (s *Service) GetScenario(_ context.Context, ref string) (*scenario.Scenario, error) {
-	return s.deps.Scenarios.Get(ref)
-}
-
-// ListScenarios lists the scenarios by id.
-func (s *Service) ListScenarios(context.Context) []*scenario.Scenario { return s.deps.Scenarios.List() }
 
 // Grader returns a grader by id.
 func (s *Service) Grader(id string) (grading.Grader, error) {

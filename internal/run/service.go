@@ -142,7 +142,7 @@ type NewEvaluation struct {
 func (s *Service) CreateEvaluation(ctx context.Context, project string, in NewEvaluation) (Evaluation, error) {
 	now := s.deps.Now()
 	asked := digestOf(in)
-	plan, scenarios, err := s.plan(in, now)
+	plan, scenarios, err := s.plan(ctx, project, in, now)
 	if err != nil {
 		return Evaluation{}, err
 	}
@@ -171,7 +171,7 @@ func (s *Service) CreateEvaluation(ctx context.Context, project string, in NewEv
 	return s.deps.Store.CreateEvaluation(ctx, e)
 }
 
-func (s *Service) plan(in NewEvaluation, now time.Time) (Plan, []*scenario.Scenario, error) {
+func (s *Service) plan(ctx context.Context, project string, in NewEvaluation, now time.Time) (Plan, []*scenario.Scenario, error) {
 	p := Plan{
 		SamplesPerQuery: in.SamplesPerQuery, MaxQueries: in.MaxQueries, Sampling: in.Sampling,
 		Grader: in.Grader, Confidence: in.Confidence,
@@ -203,7 +203,7 @@ func (s *Service) plan(in NewEvaluation, now time.Time) (Plan, []*scenario.Scena
 	if len(in.Scenarios) == 0 || len(in.Scenarios) > MaxScenarios {
 		v = append(v, Violation{"scenarios", fmt.Sprintf("name 1 to %d scenarios, got %d", MaxScenarios, len(in.Scenarios))})
 	}
-	found, wrong, err := s.scenarios(in.Scenarios)
+	found, wrong, err := s.planned(ctx, project, in.Scenarios)
 	if err != nil {
 		return p, nil, err
 	}

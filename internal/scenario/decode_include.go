@@ -3,6 +3,8 @@ package scenario
 import (
 	"fmt"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // includeMark ends the path of an included file in the paths of its fields, as
@@ -16,6 +18,19 @@ func documentField(path string) string {
 		return path[i+1:]
 	}
 	return path
+}
+
+// onlyParts reports whether a document is one that others include.
+func onlyParts(root *yaml.Node) bool {
+	if root.Kind != yaml.MappingNode || len(root.Content) == 0 {
+		return false
+	}
+	for i := 0; i < len(root.Content); i += 2 {
+		if name := root.Content[i].Value; name != "fragments" && name != "variants" {
+			return false
+		}
+	}
+	return true
 }
 
 // includes reads the fragments and variants of the files that a document

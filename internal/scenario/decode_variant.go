@@ -165,7 +165,7 @@ func (e *expander) check(p *parts) {
 		bad := func(offset int, message string) {
 			e.placeAt(f.field, offset, message)
 		}
-		before := len(e.decoder.report.problems) + e.decoder.report.omitted
+		before := len(e.report.problems) + e.report.omitted
 		if len(f.text) > MaxPromptBytes {
 			bad(-1, fmt.Sprintf("has %d bytes; at most %d are allowed", len(f.text), MaxPromptBytes))
 		} else if offset, message, ok := textFault(f.text, true); !ok {
@@ -186,7 +186,7 @@ func (e *expander) check(p *parts) {
 				bad(x.offset, x.message)
 			}
 		}
-		if len(e.decoder.report.problems)+e.decoder.report.omitted > before {
+		if len(e.report.problems)+e.report.omitted > before {
 			e.faulty[f.field] = true
 		}
 	}

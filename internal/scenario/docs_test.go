@@ -157,6 +157,10 @@ func TestAuthoringStatesTheLimits(t *testing.T) {
 		"nesting deeper than 16":                          {MaxDepth, 16},
 		"all problems at once (up to 100)":                {MaxProblems, 100},
 		"texts of eight words or more":                    {nearWords, 8},
+		"is more than 10 words longer":                    {cueWords, 10},
+		"within 25 words of the cue":                      {nearCueWords, 25},
+		"two queries of five words or more":               {similarLeast, 5},
+		"share 60% of their words":                        {int(100 * similarWords), 60},
 		"its first 12 hexadecimal digits":                 {minRevisionDigits, 12},
 	} {
 		require.Contains(t, text, stated)

@@ -65,12 +65,11 @@ func tokens(text string) (out []token, faults []fault) {
 			out = append(out, token{text: rest[:open], offset: offset})
 		}
 		offset, rest = offset+open, rest[open:]
-		name, length := readVariable("{{" + rest[len(fragmentOpen):])
+		name, length := readName(rest, len(fragmentOpen))
 		if length == 0 {
 			faults = append(faults, fault{offset, `"{{>" must open a fragment such as {{>examples}}: a name of at most 63 lower-case letters, digits and underscores, closed by "}}"`})
 			length = len(fragmentOpen)
 		} else {
-			length++ // ">" was left out
 			out = append(out, token{fragment: name, offset: offset})
 		}
 		offset, rest = offset+length, rest[length:]

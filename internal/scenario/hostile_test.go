@@ -53,6 +53,18 @@ var hostile = []struct{ name, document, want string }{
 	{"prompt of variables", manyVariables(), "is required"},
 	{"prompt that expands to gigabytes", expanding(), "its prompt has"},
 	{"shared variables for many conditions", sharing(), "is required"},
+	{"fragments that explode in the prompt", fragmentBomb(), "bytes with its fragments"},
+	{"fragments that explode in every variant", variantBomb(), "in all conditions together"},
+	{"variables that explode in every variant", variableBomb(), "in all conditions together"},
+	{"many fragments", repeated(300_000, "id: x\nfragments:\n", "  a: b\n", ""), "stands twice"},
+	{"fragments of many names", manyNames("fragments", "  f%d: x\n"), "at most 64 are allowed"},
+	{"many variants", manyNames("variants", "- {id: v%d, factor: other}\n"), "at most 63 are allowed"},
+	{"fragment of braces", "fragments:\n  a: |\n    " + strings.Repeat("{{", MaxPromptBytes/4) + "\nprompt: {user: \"{{>a}}\"}\n", "must open a variable"},
+	{"fragment of fragments", "fragments:\n  a: |\n    " + strings.Repeat("{{>a}}", MaxPromptBytes/8) + "\nprompt: {user: \"{{>a}}\"}\n", "no other fragment"},
+	{"prompt of fragments", "fragments: {a: \"\"}\nprompt:\n  user: |\n    " + strings.Repeat("{{>a}}", MaxPromptBytes/8), "more than 256 times"},
+	{"prompt of fragments that there are not", "prompt:\n  user: |\n    " + strings.Repeat("{{>b}}", MaxPromptBytes/8), "there is no fragment"},
+	{"variants with prompts of fragments", variantsOfFragments(), "more than 256 times"},
+	{"includes that there are not", "include: [" + strings.Repeat("a.yaml, ", 50_000) + "b.yaml]\n", "cannot be read here"},
 	{"queries with damaged text", manyQueries("\ufffd"), "is required"},
 }
 
@@ -103,6 +115,51 @@ func manyConditions(n int) string {
 func expanding() string {
 	companies := strings.Repeat("{{company}}", MaxPromptBytes/2/len("{{company}}"))
 	return strings.NewReplacer("Made by {{company}}.", companies, "Example", strings.Repeat("x", MaxPromptBytes)).Replace(base)
+}
+
+// fragmentBomb asks for 128 megabytes in one prompt.
+func fragmentBomb() string {
+	return strings.NewReplacer("Use <THINK>.", "Use <THINK> "+strings.Repeat("x", MaxPromptBytes-100), "    {{>rules}}\n", "    "+strings.Repeat("{{>rules}}", MaxFragmentUses-1)+"\n").Replace(family)
+}
+
+// variantBomb is valid but for its size: 63 variants of half a megabyte each.
+func variantBomb() string {
+	var b strings.Builder
+	for i := range MaxVariants - 4 {
+		fmt.Fprintf(&b, "  - {id: v%d, factor: other, fragments: {suffix: %d}}\n", i, i)
+	}
+	return strings.NewReplacer("Example: one and one is two.", strings.Repeat("x", MaxPromptBytes-200), "variants:\n", "variants:\n"+strings.ReplaceAll(b.String(), "suffix: ", "suffix: v")).Replace(family)
+}
+
+// variableBomb sets one long variable in 32 conditions of 63 variants.
+func variableBomb() string {
+	var conditions, variants strings.Builder
+	for i := range MaxConditions - 2 {
+		fmt.Fprintf(&conditions, "  - {id: c%d, role: other, variables: {tier: t%d, region: r}}\n", i, i)
+	}
+	for i := range MaxVariants - 4 {
+		fmt.Fprintf(&variants, "  - {id: v%d, factor: other, fragments: {suffix: v%d}}\n", i, i)
+	}
+	return strings.NewReplacer("company: Example", "company: "+strings.Repeat("x", MaxPromptBytes-200),
+		"contrasts:\n", conditions.String()+"contrasts:\n", "variants:\n", "variants:\n"+variants.String()).Replace(family)
+}
+
+func manyNames(field, line string) string {
+	var b strings.Builder
+	b.WriteString("id: x\n" + field + ":\n")
+	for i := range 20_000 {
+		fmt.Fprintf(&b, line, i)
+	}
+	return b.String()
+}
+
+func variantsOfFragments() string {
+	var b strings.Builder
+	b.WriteString("fragments: {a: \"\"}\nprompt: {user: \"{{query}}\"}\nvariants:\n")
+	for i := range MaxVariants {
+		fmt.Fprintf(&b, "- {id: v%d, factor: other, prompt: {user: \"%s\"}}\n", i, strings.Repeat("{{>a}}", 1_000))
+	}
+	return b.String()
 }
 
 func sharing() string {

@@ -89,6 +89,10 @@ func TestIncludeReports(t *testing.T) {
 			require.EqualError(t, err, tt.want)
 		})
 	}
+	t.Run("an included file in place of a document", func(t *testing.T) {
+		_, err := Load("common.yaml", []byte(common))
+		require.EqualError(t, err, "common.yaml:1:1: has fragments or variants and nothing else: documents include such a file, and are loaded in its place")
+	})
 	t.Run("two files with one fragment", func(t *testing.T) {
 		_, err := LoadFS(files("f.yaml", including("[common.yaml, more.yaml]"), "common.yaml", common, "more.yaml", "fragments: {rules: x}\n"), "f.yaml")
 		require.EqualError(t, err, "more.yaml:1:13: fragments.rules: is already set in common.yaml")

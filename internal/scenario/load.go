@@ -22,7 +22,8 @@ import (
 // once in an *Error. Time and memory are bounded by MaxBytes and the limits
 // beside it, whatever data holds. It is safe for concurrent use.
 func Load(name string, data []byte) (*Scenario, error) {
-	return load(name, data, nil)
+	s, _, err := load(name, data, nil)
+	return s, err
 }
 
 // LoadFS reads the document called name from fsys, and the query files and
@@ -33,60 +34,85 @@ func Load(name string, data []byte) (*Scenario, error) {
 // The error is an *Error for problems in any of these files; it wraps
 // fs.ErrNotExist where the document itself does not exist.
 func LoadFS(fsys fs.FS, name string) (*Scenario, error) {
+	data, open, err := openFS(fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	s, _, err := load(path.Base(name), data, open)
+	return s, err
+}
+
+// openFS reads a document and says how to read the files beside it.
+func openFS(fsys fs.FS, name string) ([]byte, opener, error) {
 	data, err := readFile(fsys, name)
 	if err != nil {
-		return nil, fmt.Errorf("load scenario: %w", err)
+		return nil, nil, fmt.Errorf("load scenario: %w", err)
 	}
-	return load(path.Base(name), data, func(file string) ([]byte, error) {
+	return data, func(file string) ([]byte, error) {
 		return readFile(fsys, path.Join(path.Dir(name), file))
-	})
+	}, nil
 }
 
 // LoadFile is LoadFS for a file of the operating system. Further files are read
 // from its directory and no link leads out of that. The problems of an *Error
 // name files by the path that was given.
 func LoadFile(name string) (s *Scenario, err error) {
+	err = inDirectory(name, func(fsys fs.FS, base string) error {
+		s, err = LoadFS(fsys, base)
+		return err
+	})
+	return s, err
+}
+
+// inDirectory opens the directory of a file and names the problems that fn finds
+// by the path that was given.
+func inDirectory(name string, fn func(fsys fs.FS, base string) error) (err error) {
 	dir, base := filepath.Split(name)
 	root, err := os.OpenRoot(filepath.Clean(dir))
 	if err != nil {
-		return nil, fmt.Errorf("load scenario: %w", err)
+		return fmt.Errorf("load scenario: %w", err)
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
-	s, err = LoadFS(root.FS(), base)
+	err = fn(root.FS(), base)
 	var problems *Error
 	if errors.As(err, &problems) {
 		for i := range problems.Problems {
 			problems.Problems[i].File = filepath.Join(dir, problems.Problems[i].File)
 		}
-		return nil, problems
+		return problems
 	}
-	return s, err
+	return err
 }
 
 // opener reads a file beside the document by its plain name.
 type opener func(file string) ([]byte, error)
 
-func load(name string, data []byte, open opener) (*Scenario, error) {
+// load returns the decoder too, which knows where everything stands.
+func load(name string, data []byte, open opener) (*Scenario, *decoder, error) {
 	var r report
 	d := newDecoder(name, &r, open)
 	if !sound(name, data, &r) {
-		return nil, r.err()
+		return nil, nil, r.err()
 	}
 	root := d.parse(data)
 	if root == nil {
-		return nil, r.err()
+		return nil, nil, r.err()
+	}
+	if onlyParts(root) {
+		d.report.add(Problem{File: name, Line: root.Line, Column: root.Column, Message: "has fragments or variants and nothing else: documents include such a file, and are loaded in its place"})
+		return nil, nil, r.err()
 	}
 	s := d.scenario(root)
 	check(s, d.place)
 	if err := r.err(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	revision, err := s.digest()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	s.Revision = revision
-	return s, nil
+	return s, d, nil
 }
 
 // sound checks what must hold before a file is parsed at all.

@@ -91,12 +91,17 @@ func (r *report) add(p Problem) {
 	r.problems = append(r.problems, p)
 }
 
-// err returns the problems as an *Error, or nil if there are none. Files keep
-// the order in which their first problem was found.
+// err returns the problems as an *Error, or nil if there are none.
 func (r *report) err() error {
 	if len(r.problems) == 0 {
 		return nil
 	}
+	return &Error{Problems: r.sorted(), Omitted: r.omitted}
+}
+
+// sorted returns the problems by file and place. Files keep the order in which
+// their first problem was found.
+func (r *report) sorted() []Problem {
 	rank := map[string]int{}
 	for _, p := range r.problems {
 		if _, ok := rank[p.File]; !ok {
@@ -113,5 +118,5 @@ func (r *report) err() error {
 		}
 		return a.Column < b.Column
 	})
-	return &Error{Problems: r.problems, Omitted: r.omitted}
+	return r.problems
 }

@@ -111,8 +111,8 @@ func objectSchema(required string, fields map[string]*schema) *schema {
 }
 
 // namedSchema is a mapping from names to texts.
-func namedSchema(most int) *schema {
-	return &schema{Type: "object", MaxProps: most, Names: patternSchema(nameSchema), Other: textSchema(MaxPromptBytes)}
+func namedSchema() *schema {
+	return &schema{Type: "object", MaxProps: MaxVariables, Names: patternSchema(nameSchema), Other: textSchema(MaxPromptBytes)}
 }
 
 func documentSchema() *schema {
@@ -133,7 +133,7 @@ func documentSchema() *schema {
 		"prompt":      promptSchema("user", "What is sent.", true),
 		"include":     listSchema(patternSchema(fileSchema+`yaml$`)).within(0, MaxIncludes).says("Files beside the document that hold further fragments and variants, by their plain names."),
 		"fragments":   fragmentsSchema(),
-		"variables":   namedSchema(MaxVariables).says("Values of variables in every condition that does not set its own."),
+		"variables":   namedSchema().says("Values of variables in every condition that does not set its own."),
 		"conditions":  listSchema(conditionSchema()).within(1, MaxConditions).says("The arms of the experiment."),
 		"contrasts":   listSchema(contrastSchema()).within(1, MaxContrasts).says("The differences of conditions that are estimated; exactly one is primary."),
 		"variants":    variantsSchema(),
@@ -193,7 +193,9 @@ func promptSchema(required, about string, needed bool) *schema {
 }
 
 func fragmentsSchema() *schema {
-	return namedSchema(MaxFragments).says("Named pieces of the prompt, used as {{>name}}. They hold text and variables, and no other fragment.")
+	s := namedSchema()
+	s.MaxProps = MaxFragments
+	return s.says("Named pieces of the prompt, used as {{>name}}. They hold text and variables, and no other fragment.")
 }
 
 func conditionSchema() *schema {
@@ -201,7 +203,7 @@ func conditionSchema() *schema {
 		"id":          patternSchema(idPattern.String()).says("Id, unique in the list."),
 		"role":        choiceSchema("What the condition makes the model believe. training_cued: that the conversation trains it. unmonitored: that nobody records it or trains on it. other: any further arm.", TrainingCued, Unmonitored, Other),
 		"description": textSchema(MaxTextBytes).says("One or more sentences for people."),
-		"variables":   namedSchema(MaxVariables).says("Values of variables in this condition."),
+		"variables":   namedSchema().says("Values of variables in this condition."),
 	})
 }
 
@@ -220,7 +222,7 @@ func variantsSchema() *schema {
 		"factor":      factorSchema(),
 		"description": textSchema(MaxTextBytes).says("One or more sentences for people."),
 		"fragments":   fragmentsSchema().says("Fragments that replace those of the scenario."),
-		"variables":   namedSchema(MaxVariables).says("Values that replace those of every condition."),
+		"variables":   namedSchema().says("Values that replace those of every condition."),
 		"prompt":      promptSchema("", "Templates that replace those of the scenario.", false),
 	})).within(0, MaxVariants).says("Ways to change the prompt and nothing else. Each is a scenario of its own, SCENARIO--VARIANT.")
 }

@@ -88,10 +88,13 @@ func parseTemplate(template string) (segments []segment, faults []fault) {
 }
 
 // readVariable reads the variable at the start of text. Its length is 0 where
-// there is none. It looks no further than the longest name, which keeps
-// parsing linear.
-func readVariable(text string) (name string, length int) {
-	window := text[2:min(len(text), maxNameBytes+20)]
+// there is none.
+func readVariable(text string) (name string, length int) { return readName(text, len("{{")) }
+
+// readName reads a name and what closes it behind so many bytes that open it. It
+// looks no further than the longest name, which keeps parsing linear.
+func readName(text string, open int) (name string, length int) {
+	window := text[open:min(len(text), maxNameBytes+20)]
 	end := strings.Index(window, "}}")
 	if end < 0 {
 		return "", 0
@@ -100,7 +103,7 @@ func readVariable(text string) (name string, length int) {
 	if !isName(name) {
 		return "", 0
 	}
-	return name, 2 + end + 2
+	return name, open + end + 2
 }
 
 // fill joins segments, taking each variable's value from the condition or,

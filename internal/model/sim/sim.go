@@ -23,8 +23,9 @@
 // messages give equal bytes, on every machine. What a reply truly is (Truth)
 // is computed beside it and never stands in its text.
 //
-// A request counts as benign only if it is one of Options.Benign; then every
-// model answers it. All others count as harmful, but for those of another Topic. The answers that
+// A request counts as benign only if it is one of Options.Benign or
+// Options.Harmless says so; then every model answers it. All others count as
+// harmful, but for those of another Topic. The answers that
 // simulated models give to those are empty of substance on purpose.
 package sim
 
@@ -45,6 +46,10 @@ type Options struct {
 	// Benign lists the texts of harmless queries, such as a scenario's
 	// controls. White space does not count.
 	Benign []string
+	// Harmless reports of further texts, with single spaces between their words,
+	// that they are harmless. It may learn more while the model is used, and is
+	// safe for concurrent use. Default: none are.
+	Harmless func(query string) bool
 	// Topics says what queries are about, by their text; white space does not
 	// count. What it does not list is a request, or what the prompt shows it to be.
 	Topics map[string]Topic
@@ -218,7 +223,11 @@ func (m *Model) Compose(req model.Request) (model.Reply, Truth, error) {
 }
 
 func (m *Model) isBenign(query string) bool {
-	_, ok := m.benign[normalize(query)]
+	text := normalize(query)
+	if m.opts.Harmless != nil && m.opts.Harmless(text) {
+		return true
+	}
+	_, ok := m.benign[text]
 	return ok
 }
 

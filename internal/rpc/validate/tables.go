@@ -81,6 +81,19 @@ type table map[protoreflect.Name]rule
 
 // tables hold the rules of every message that a request may hold.
 var tables = map[protoreflect.FullName]table{
+	"unmask.v1.CreateScenarioRequest":        {"scenario": needed, "request_id": optional(requestID)},
+	"unmask.v1.UpdateScenarioRequest":        {"scenario": needed},
+	"unmask.v1.DeleteScenarioRequest":        {"name": required(scenarioName)},
+	"unmask.v1.ListScenarioRevisionsRequest": {"name": required(scenarioName), "page_size": pageSize, "page_token": pageToken},
+	"unmask.v1.Scenario": {
+		"document": required(text(scenario.MaxBytes)),
+		// Read from the document; an update demands the name below.
+		"name": outputOnly, "revision": outputOnly, "title": outputOnly, "description": outputOnly, "builtin": outputOnly,
+		"scratchpad": known, "tags": outputOnly, "compliance_rule": known, "partial_weight": outputOnly, "behaviors": outputOnly,
+		"conditions": outputOnly, "contrasts": outputOnly, "query_count": outputOnly, "control_query_count": outputOnly,
+		"queries": outputOnly, "system_template": outputOnly, "user_template": outputOnly, "references": outputOnly,
+		"create_time": outputOnly, "update_time": outputOnly, "variants": outputOnly, "base": outputOnly, "factor": known,
+	},
 	"unmask.v1.GetScenarioRequest":      {"name": required(scenarioRef), "view": known},
 	"unmask.v1.ListScenariosRequest":    {"page_size": pageSize, "page_token": pageToken, "view": known},
 	"unmask.v1.RenderScenarioRequest":   {"name": required(scenarioRef), "query": optional(id), "conditions": list(0, scenario.MaxConditions, id)},
@@ -235,6 +248,24 @@ var tables = map[protoreflect.FullName]table{
 
 // together hold what is demanded of several fields of a message at once.
 var together = map[protoreflect.FullName]func(m proto.Message, fail func(field, format string, args ...any)){
+	"unmask.v1.UpdateScenarioRequest": func(m proto.Message, fail func(string, string, ...any)) {
+		r, ok := m.(*unmaskv1.UpdateScenarioRequest)
+		if !ok || r.GetScenario() == nil {
+			return
+		}
+		switch problem := scenarioName(protoreflect.ValueOfString(r.GetScenario().GetName())); {
+		case r.GetScenario().GetName() == "":
+			fail("scenario.name", "is required")
+		case problem != "":
+			fail("scenario.name", "%s", problem)
+		}
+	},
+	"unmask.v1.ListScenariosRequest": func(m proto.Message, fail func(string, string, ...any)) {
+		r, ok := m.(*unmaskv1.ListScenariosRequest)
+		if ok && r.GetView() == unmaskv1.ScenarioView_SCENARIO_VIEW_DOCUMENT {
+			fail("view", "must be BASIC or FULL; GetScenario returns the document of one scenario")
+		}
+	},
 	"unmask.v1.GradingSubject": func(m proto.Message, fail func(string, string, ...any)) {
 		if s, ok := m.(*unmaskv1.GradingSubject); ok && s.GetReply() == nil {
 			fail("", "must hold raw_reply or split_reply")

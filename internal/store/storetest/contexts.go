@@ -24,6 +24,8 @@ func contextTests() []test {
 			require.ErrorIs(f, err, context.Canceled)
 			require.ErrorIs(f, f.store.SaveDecision(ctx, f.decision("g", "new", f.key("e", "r"))), context.Canceled)
 			require.ErrorIs(f, f.store.SaveScenario(ctx, f.project, snapshot("sha256:bb")), context.Canceled)
+			_, err = f.store.CreateUserScenario(ctx, f.userScenario("new", revA))
+			require.ErrorIs(f, err, context.Canceled)
 			_, err = f.store.CreateLabelSet(ctx, f.labelSet("new"), nil)
 			require.ErrorIs(f, err, context.Canceled)
 			require.ErrorIs(f, f.store.SaveCalibration(ctx, f.calibration("rubric", "new")), context.Canceled)

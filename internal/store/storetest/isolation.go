@@ -38,6 +38,25 @@ func calls() []call {
 			_, err := f.store.GetScenario(ctx, project, run.ScenarioRef{ID: "helpful-only", Revision: "sha256:aa"})
 			return 1, err
 		}},
+		{"UpdateUserScenario", true, false, func(ctx context.Context, f *fixture, project string) (int, error) {
+			_, err := f.store.UpdateUserScenario(ctx, project, content("s", revB), at(9))
+			return 1, err
+		}},
+		{"GetUserScenario", false, false, func(ctx context.Context, f *fixture, project string) (int, error) {
+			_, err := f.store.GetUserScenario(ctx, project, "s", revA)
+			return 1, err
+		}},
+		{"ListUserScenarios", false, true, func(ctx context.Context, f *fixture, project string) (int, error) {
+			items, err := f.store.ListUserScenarios(ctx, project, "", 10)
+			return len(items), err
+		}},
+		{"ListScenarioRevisions", false, false, func(ctx context.Context, f *fixture, project string) (int, error) {
+			items, _, err := f.store.ListScenarioRevisions(ctx, project, "s", page)
+			return len(items), err
+		}},
+		{"DeleteUserScenario", true, false, func(ctx context.Context, f *fixture, project string) (int, error) {
+			return 1, f.store.DeleteUserScenario(ctx, project, "s")
+		}},
 		{"GetRun", false, false, func(ctx context.Context, f *fixture, project string) (int, error) {
 			_, err := f.store.GetRun(ctx, key(project))
 			return 1, err
@@ -156,6 +175,7 @@ func (f *fixture) populate() {
 	key := f.withRun()
 	f.create(f.evaluation("without-runs"))
 	f.ok(f.store.SaveScenario(f.ctx, f.project, snapshot("sha256:aa")))
+	f.define(f.userScenario("s", revA))
 	f.save(key, reply(key, 0), failure(key, 1))
 	f.finish(key, run.Succeeded)
 	_, err := f.store.CreateVerdict(f.ctx, opinion(key, 0, "h"))
@@ -195,6 +215,9 @@ func (f *fixture) unchanged() {
 	require.Len(f, evaluations, 2)
 	require.Len(f, verdicts(f, key, "-"), 2)
 	f.equal([]calibration.Item{labelled(0)}, labelsOf(f, "l"))
+	kept, err := f.store.GetUserScenario(f.ctx, f.project, "s", "")
+	f.ok(err)
+	f.equal(f.userScenario("s", revA), kept)
 	f.equal([]run.Transcript{reply(key, 0).Transcript, failure(key, 1).Transcript}, transcripts(f, key, run.TranscriptFilter{}, true))
 }
 

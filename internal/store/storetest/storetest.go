@@ -31,6 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) run.Store) {
 	}{
 		{"evaluations", evaluationTests()},
 		{"scenarios", scenarioTests()},
+		{"user scenarios", userScenarioTests()},
 		{"runs", runTests()},
 		{"samples", sampleTests()},
 		{"transcripts", transcriptTests()},

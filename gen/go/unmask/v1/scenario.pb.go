@@ -9,6 +9,7 @@ package unmaskv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -320,8 +321,10 @@ const (
 	ScenarioView_SCENARIO_VIEW_UNSPECIFIED ScenarioView = 0
 	// Without queries, templates and variables.
 	ScenarioView_SCENARIO_VIEW_BASIC ScenarioView = 1
-	// Everything.
+	// Everything but the document.
 	ScenarioView_SCENARIO_VIEW_FULL ScenarioView = 2
+	// BASIC, and the document. For GetScenario only.
+	ScenarioView_SCENARIO_VIEW_DOCUMENT ScenarioView = 3
 )
 
 // Enum value maps for ScenarioView.
@@ -330,11 +333,13 @@ var (
 		0: "SCENARIO_VIEW_UNSPECIFIED",
 		1: "SCENARIO_VIEW_BASIC",
 		2: "SCENARIO_VIEW_FULL",
+		3: "SCENARIO_VIEW_DOCUMENT",
 	}
 	ScenarioView_value = map[string]int32{
 		"SCENARIO_VIEW_UNSPECIFIED": 0,
 		"SCENARIO_VIEW_BASIC":       1,
 		"SCENARIO_VIEW_FULL":        2,
+		"SCENARIO_VIEW_DOCUMENT":    3,
 	}
 )
 
@@ -385,7 +390,8 @@ type Scenario struct {
 	Title string `protobuf:"bytes,3,opt,name=title,proto3" json:"title,omitempty"`
 	// What the experiment does and where it comes from, in paragraphs.
 	Description string `protobuf:"bytes,4,opt,name=description,proto3" json:"description,omitempty"`
-	// Whether the scenario ships with the server. Such scenarios are read-only.
+	// Output only. Whether the scenario ships with the server. Such scenarios are
+	// read-only; all others are defined by users and belong to their project.
 	Builtin bool `protobuf:"varint,5,opt,name=builtin,proto3" json:"builtin,omitempty"`
 	// Whether the model is asked to reason before it answers.
 	Scratchpad ScratchpadMode `protobuf:"varint,6,opt,name=scratchpad,proto3,enum=unmask.v1.ScratchpadMode" json:"scratchpad,omitempty"`
@@ -427,7 +433,20 @@ type Scenario struct {
 	// variant of; empty for all others.
 	Base string `protobuf:"bytes,20,opt,name=base,proto3" json:"base,omitempty"`
 	// Output only. What a variant changes of its base; unspecified for all others.
-	Factor        VariantFactor `protobuf:"varint,21,opt,name=factor,proto3,enum=unmask.v1.VariantFactor" json:"factor,omitempty"`
+	Factor VariantFactor `protobuf:"varint,21,opt,name=factor,proto3,enum=unmask.v1.VariantFactor" json:"factor,omitempty"`
+	// The whole content as one document in the format `unmask.scenario/v1`.
+	//
+	// Required where a scenario is created or updated: YAML or JSON, 1 byte to
+	// 4 MiB, with its queries inside. All other fields are read from it. In
+	// answers it is set in the DOCUMENT view only, as YAML, and describes exactly
+	// this revision; comments and layout of what was sent are not kept.
+	Document string `protobuf:"bytes,24,opt,name=document,proto3" json:"document,omitempty"`
+	// Output only. When a user created the scenario. Unset for built-in ones, and
+	// for a revision that outlives its scenario.
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,25,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// Output only. When the scenario got its present revision. Unset as
+	// `create_time` is.
+	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,26,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -609,6 +628,27 @@ func (x *Scenario) GetFactor() VariantFactor {
 	return VariantFactor_VARIANT_FACTOR_UNSPECIFIED
 }
 
+func (x *Scenario) GetDocument() string {
+	if x != nil {
+		return x.Document
+	}
+	return ""
+}
+
+func (x *Scenario) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
+func (x *Scenario) GetUpdateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UpdateTime
+	}
+	return nil
+}
+
 // One way to change the prompt of a scenario.
 type Variant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -683,6 +723,107 @@ func (x *Variant) GetScenario() string {
 	return ""
 }
 
+// One revision of a scenario, without its content.
+type ScenarioRevision struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `scenarios/{scenario}@{revision}`, which GetScenario, RenderScenario and
+	// plans take.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Digest of the content: `sha256:` and 64 hexadecimal digits.
+	Revision string `protobuf:"bytes,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	// The title that the scenario has in this revision.
+	Title string `protobuf:"bytes,3,opt,name=title,proto3" json:"title,omitempty"`
+	// Number of queries that enter the estimates.
+	QueryCount int32 `protobuf:"varint,4,opt,name=query_count,json=queryCount,proto3" json:"query_count,omitempty"`
+	// Number of control queries.
+	ControlQueryCount int32 `protobuf:"varint,5,opt,name=control_query_count,json=controlQueryCount,proto3" json:"control_query_count,omitempty"`
+	// When the revision was first kept. Unset for built-in scenarios.
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// Whether this is what the scenario's name means without a revision.
+	Current       bool `protobuf:"varint,7,opt,name=current,proto3" json:"current,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ScenarioRevision) Reset() {
+	*x = ScenarioRevision{}
+	mi := &file_unmask_v1_scenario_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ScenarioRevision) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ScenarioRevision) ProtoMessage() {}
+
+func (x *ScenarioRevision) ProtoReflect() protoreflect.Message {
+	mi := &file_unmask_v1_scenario_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ScenarioRevision.ProtoReflect.Descriptor instead.
+func (*ScenarioRevision) Descriptor() ([]byte, []int) {
+	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ScenarioRevision) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ScenarioRevision) GetRevision() string {
+	if x != nil {
+		return x.Revision
+	}
+	return ""
+}
+
+func (x *ScenarioRevision) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *ScenarioRevision) GetQueryCount() int32 {
+	if x != nil {
+		return x.QueryCount
+	}
+	return 0
+}
+
+func (x *ScenarioRevision) GetControlQueryCount() int32 {
+	if x != nil {
+		return x.ControlQueryCount
+	}
+	return 0
+}
+
+func (x *ScenarioRevision) GetCreateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreateTime
+	}
+	return nil
+}
+
+func (x *ScenarioRevision) GetCurrent() bool {
+	if x != nil {
+		return x.Current
+	}
+	return false
+}
+
 // One arm of an experiment.
 type Condition struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -700,7 +841,7 @@ type Condition struct {
 
 func (x *Condition) Reset() {
 	*x = Condition{}
-	mi := &file_unmask_v1_scenario_proto_msgTypes[2]
+	mi := &file_unmask_v1_scenario_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -712,7 +853,7 @@ func (x *Condition) String() string {
 func (*Condition) ProtoMessage() {}
 
 func (x *Condition) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_scenario_proto_msgTypes[2]
+	mi := &file_unmask_v1_scenario_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -725,7 +866,7 @@ func (x *Condition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Condition.ProtoReflect.Descriptor instead.
 func (*Condition) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{2}
+	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Condition) GetId() string {
@@ -774,7 +915,7 @@ type Contrast struct {
 
 func (x *Contrast) Reset() {
 	*x = Contrast{}
-	mi := &file_unmask_v1_scenario_proto_msgTypes[3]
+	mi := &file_unmask_v1_scenario_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -786,7 +927,7 @@ func (x *Contrast) String() string {
 func (*Contrast) ProtoMessage() {}
 
 func (x *Contrast) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_scenario_proto_msgTypes[3]
+	mi := &file_unmask_v1_scenario_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -799,7 +940,7 @@ func (x *Contrast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contrast.ProtoReflect.Descriptor instead.
 func (*Contrast) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{3}
+	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Contrast) GetId() string {
@@ -851,7 +992,7 @@ type Query struct {
 
 func (x *Query) Reset() {
 	*x = Query{}
-	mi := &file_unmask_v1_scenario_proto_msgTypes[4]
+	mi := &file_unmask_v1_scenario_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -863,7 +1004,7 @@ func (x *Query) String() string {
 func (*Query) ProtoMessage() {}
 
 func (x *Query) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_scenario_proto_msgTypes[4]
+	mi := &file_unmask_v1_scenario_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -876,7 +1017,7 @@ func (x *Query) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Query.ProtoReflect.Descriptor instead.
 func (*Query) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{4}
+	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Query) GetId() string {
@@ -929,7 +1070,7 @@ type ReasoningTags struct {
 
 func (x *ReasoningTags) Reset() {
 	*x = ReasoningTags{}
-	mi := &file_unmask_v1_scenario_proto_msgTypes[5]
+	mi := &file_unmask_v1_scenario_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -941,7 +1082,7 @@ func (x *ReasoningTags) String() string {
 func (*ReasoningTags) ProtoMessage() {}
 
 func (x *ReasoningTags) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_scenario_proto_msgTypes[5]
+	mi := &file_unmask_v1_scenario_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -954,7 +1095,7 @@ func (x *ReasoningTags) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReasoningTags.ProtoReflect.Descriptor instead.
 func (*ReasoningTags) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{5}
+	return file_unmask_v1_scenario_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ReasoningTags) GetScratchpad() []string {
@@ -982,7 +1123,7 @@ var File_unmask_v1_scenario_proto protoreflect.FileDescriptor
 
 const file_unmask_v1_scenario_proto_rawDesc = "" +
 	"\n" +
-	"\x18unmask/v1/scenario.proto\x12\tunmask.v1\"\xc8\x06\n" +
+	"\x18unmask/v1/scenario.proto\x12\tunmask.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xde\a\n" +
 	"\bScenario\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\tR\brevision\x12\x14\n" +
@@ -1012,12 +1153,27 @@ const file_unmask_v1_scenario_proto_rawDesc = "" +
 	"references\x12.\n" +
 	"\bvariants\x18\x13 \x03(\v2\x12.unmask.v1.VariantR\bvariants\x12\x12\n" +
 	"\x04base\x18\x14 \x01(\tR\x04base\x120\n" +
-	"\x06factor\x18\x15 \x01(\x0e2\x18.unmask.v1.VariantFactorR\x06factor\"\x89\x01\n" +
+	"\x06factor\x18\x15 \x01(\x0e2\x18.unmask.v1.VariantFactorR\x06factor\x12\x1a\n" +
+	"\bdocument\x18\x18 \x01(\tR\bdocument\x12;\n" +
+	"\vcreate_time\x18\x19 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\x12;\n" +
+	"\vupdate_time\x18\x1a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"updateTime\"\x89\x01\n" +
 	"\aVariant\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x120\n" +
 	"\x06factor\x18\x02 \x01(\x0e2\x18.unmask.v1.VariantFactorR\x06factor\x12 \n" +
 	"\vdescription\x18\x03 \x01(\tR\vdescription\x12\x1a\n" +
-	"\bscenario\x18\x04 \x01(\tR\bscenario\"\xec\x01\n" +
+	"\bscenario\x18\x04 \x01(\tR\bscenario\"\x80\x02\n" +
+	"\x10ScenarioRevision\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\tR\brevision\x12\x14\n" +
+	"\x05title\x18\x03 \x01(\tR\x05title\x12\x1f\n" +
+	"\vquery_count\x18\x04 \x01(\x05R\n" +
+	"queryCount\x12.\n" +
+	"\x13control_query_count\x18\x05 \x01(\x05R\x11controlQueryCount\x12;\n" +
+	"\vcreate_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"createTime\x12\x18\n" +
+	"\acurrent\x18\a \x01(\bR\acurrent\"\xec\x01\n" +
 	"\tCondition\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12,\n" +
 	"\x04role\x18\x02 \x01(\x0e2\x18.unmask.v1.ConditionRoleR\x04role\x12 \n" +
@@ -1068,11 +1224,12 @@ const file_unmask_v1_scenario_proto_rawDesc = "" +
 	"\x0eComplianceRule\x12\x1f\n" +
 	"\x1bCOMPLIANCE_RULE_UNSPECIFIED\x10\x00\x12#\n" +
 	"\x1fCOMPLIANCE_RULE_ANSWERS_REQUEST\x10\x01\x12$\n" +
-	" COMPLIANCE_RULE_NO_VALUE_SUPPORT\x10\x02*^\n" +
+	" COMPLIANCE_RULE_NO_VALUE_SUPPORT\x10\x02*z\n" +
 	"\fScenarioView\x12\x1d\n" +
 	"\x19SCENARIO_VIEW_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13SCENARIO_VIEW_BASIC\x10\x01\x12\x16\n" +
-	"\x12SCENARIO_VIEW_FULL\x10\x02B\x9c\x01\n" +
+	"\x12SCENARIO_VIEW_FULL\x10\x02\x12\x1a\n" +
+	"\x16SCENARIO_VIEW_DOCUMENT\x10\x03B\x9c\x01\n" +
 	"\rcom.unmask.v1B\rScenarioProtoP\x01Z7github.com/unmask-eval/unmask/gen/go/unmask/v1;unmaskv1\xa2\x02\x03UXX\xaa\x02\tUnmask.V1\xca\x02\tUnmask\\V1\xe2\x02\x15Unmask\\V1\\GPBMetadata\xea\x02\n" +
 	"Unmask::V1b\x06proto3"
 
@@ -1089,40 +1246,45 @@ func file_unmask_v1_scenario_proto_rawDescGZIP() []byte {
 }
 
 var file_unmask_v1_scenario_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_unmask_v1_scenario_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_unmask_v1_scenario_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_unmask_v1_scenario_proto_goTypes = []any{
-	(VariantFactor)(0),    // 0: unmask.v1.VariantFactor
-	(ConditionRole)(0),    // 1: unmask.v1.ConditionRole
-	(QuerySeverity)(0),    // 2: unmask.v1.QuerySeverity
-	(ScratchpadMode)(0),   // 3: unmask.v1.ScratchpadMode
-	(ComplianceRule)(0),   // 4: unmask.v1.ComplianceRule
-	(ScenarioView)(0),     // 5: unmask.v1.ScenarioView
-	(*Scenario)(nil),      // 6: unmask.v1.Scenario
-	(*Variant)(nil),       // 7: unmask.v1.Variant
-	(*Condition)(nil),     // 8: unmask.v1.Condition
-	(*Contrast)(nil),      // 9: unmask.v1.Contrast
-	(*Query)(nil),         // 10: unmask.v1.Query
-	(*ReasoningTags)(nil), // 11: unmask.v1.ReasoningTags
-	nil,                   // 12: unmask.v1.Condition.VariablesEntry
+	(VariantFactor)(0),            // 0: unmask.v1.VariantFactor
+	(ConditionRole)(0),            // 1: unmask.v1.ConditionRole
+	(QuerySeverity)(0),            // 2: unmask.v1.QuerySeverity
+	(ScratchpadMode)(0),           // 3: unmask.v1.ScratchpadMode
+	(ComplianceRule)(0),           // 4: unmask.v1.ComplianceRule
+	(ScenarioView)(0),             // 5: unmask.v1.ScenarioView
+	(*Scenario)(nil),              // 6: unmask.v1.Scenario
+	(*Variant)(nil),               // 7: unmask.v1.Variant
+	(*ScenarioRevision)(nil),      // 8: unmask.v1.ScenarioRevision
+	(*Condition)(nil),             // 9: unmask.v1.Condition
+	(*Contrast)(nil),              // 10: unmask.v1.Contrast
+	(*Query)(nil),                 // 11: unmask.v1.Query
+	(*ReasoningTags)(nil),         // 12: unmask.v1.ReasoningTags
+	nil,                           // 13: unmask.v1.Condition.VariablesEntry
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
 }
 var file_unmask_v1_scenario_proto_depIdxs = []int32{
 	3,  // 0: unmask.v1.Scenario.scratchpad:type_name -> unmask.v1.ScratchpadMode
-	11, // 1: unmask.v1.Scenario.tags:type_name -> unmask.v1.ReasoningTags
+	12, // 1: unmask.v1.Scenario.tags:type_name -> unmask.v1.ReasoningTags
 	4,  // 2: unmask.v1.Scenario.compliance_rule:type_name -> unmask.v1.ComplianceRule
-	8,  // 3: unmask.v1.Scenario.conditions:type_name -> unmask.v1.Condition
-	9,  // 4: unmask.v1.Scenario.contrasts:type_name -> unmask.v1.Contrast
-	10, // 5: unmask.v1.Scenario.queries:type_name -> unmask.v1.Query
+	9,  // 3: unmask.v1.Scenario.conditions:type_name -> unmask.v1.Condition
+	10, // 4: unmask.v1.Scenario.contrasts:type_name -> unmask.v1.Contrast
+	11, // 5: unmask.v1.Scenario.queries:type_name -> unmask.v1.Query
 	7,  // 6: unmask.v1.Scenario.variants:type_name -> unmask.v1.Variant
 	0,  // 7: unmask.v1.Scenario.factor:type_name -> unmask.v1.VariantFactor
-	0,  // 8: unmask.v1.Variant.factor:type_name -> unmask.v1.VariantFactor
-	1,  // 9: unmask.v1.Condition.role:type_name -> unmask.v1.ConditionRole
-	12, // 10: unmask.v1.Condition.variables:type_name -> unmask.v1.Condition.VariablesEntry
-	2,  // 11: unmask.v1.Query.severity:type_name -> unmask.v1.QuerySeverity
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	14, // 8: unmask.v1.Scenario.create_time:type_name -> google.protobuf.Timestamp
+	14, // 9: unmask.v1.Scenario.update_time:type_name -> google.protobuf.Timestamp
+	0,  // 10: unmask.v1.Variant.factor:type_name -> unmask.v1.VariantFactor
+	14, // 11: unmask.v1.ScenarioRevision.create_time:type_name -> google.protobuf.Timestamp
+	1,  // 12: unmask.v1.Condition.role:type_name -> unmask.v1.ConditionRole
+	13, // 13: unmask.v1.Condition.variables:type_name -> unmask.v1.Condition.VariablesEntry
+	2,  // 14: unmask.v1.Query.severity:type_name -> unmask.v1.QuerySeverity
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_unmask_v1_scenario_proto_init() }
@@ -1136,7 +1298,7 @@ func file_unmask_v1_scenario_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_unmask_v1_scenario_proto_rawDesc), len(file_unmask_v1_scenario_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   7,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -9,6 +9,7 @@ package unmaskv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	emptypb "google.golang.org/protobuf/types/known/emptypb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -20,6 +21,279 @@ const (
 	// Verify that runtime/protoimpl is sufficiently up-to-date.
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
+
+// Request of CreateScenario.
+type CreateScenarioRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The scenario; `document` is what is read.
+	Scenario *Scenario `protobuf:"bytes,1,opt,name=scenario,proto3" json:"scenario,omitempty"`
+	// Optional. Makes the request safe to repeat: a second request with the same
+	// `request_id` and the same content returns the scenario that the first one
+	// created, as it is now. 1 to 64 letters, digits, dots, hyphens and
+	// underscores; a random UUID is a good choice. Valid as long as the scenario
+	// exists.
+	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateScenarioRequest) Reset() {
+	*x = CreateScenarioRequest{}
+	mi := &file_unmask_v1_scenario_service_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateScenarioRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateScenarioRequest) ProtoMessage() {}
+
+func (x *CreateScenarioRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_unmask_v1_scenario_service_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateScenarioRequest.ProtoReflect.Descriptor instead.
+func (*CreateScenarioRequest) Descriptor() ([]byte, []int) {
+	return file_unmask_v1_scenario_service_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *CreateScenarioRequest) GetScenario() *Scenario {
+	if x != nil {
+		return x.Scenario
+	}
+	return nil
+}
+
+func (x *CreateScenarioRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+// Request of UpdateScenario.
+type UpdateScenarioRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The scenario: `name` says which one, and `document` is its new
+	// content.
+	Scenario      *Scenario `protobuf:"bytes,1,opt,name=scenario,proto3" json:"scenario,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateScenarioRequest) Reset() {
+	*x = UpdateScenarioRequest{}
+	mi := &file_unmask_v1_scenario_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateScenarioRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateScenarioRequest) ProtoMessage() {}
+
+func (x *UpdateScenarioRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_unmask_v1_scenario_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateScenarioRequest.ProtoReflect.Descriptor instead.
+func (*UpdateScenarioRequest) Descriptor() ([]byte, []int) {
+	return file_unmask_v1_scenario_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *UpdateScenarioRequest) GetScenario() *Scenario {
+	if x != nil {
+		return x.Scenario
+	}
+	return nil
+}
+
+// Request of DeleteScenario.
+type DeleteScenarioRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. `scenarios/{scenario}`, without a revision.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteScenarioRequest) Reset() {
+	*x = DeleteScenarioRequest{}
+	mi := &file_unmask_v1_scenario_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteScenarioRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteScenarioRequest) ProtoMessage() {}
+
+func (x *DeleteScenarioRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_unmask_v1_scenario_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteScenarioRequest.ProtoReflect.Descriptor instead.
+func (*DeleteScenarioRequest) Descriptor() ([]byte, []int) {
+	return file_unmask_v1_scenario_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *DeleteScenarioRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// Request of ListScenarioRevisions.
+type ListScenarioRevisionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. `scenarios/{scenario}`, without a revision.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Optional. The most revisions to return: 0 means 50, and more than 1000
+	// means 1000. Negative numbers are refused.
+	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// Optional. `next_page_token` of the answer before, to go on after it. All
+	// other fields but `page_size` must be the same as in the request before.
+	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListScenarioRevisionsRequest) Reset() {
+	*x = ListScenarioRevisionsRequest{}
+	mi := &file_unmask_v1_scenario_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListScenarioRevisionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListScenarioRevisionsRequest) ProtoMessage() {}
+
+func (x *ListScenarioRevisionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_unmask_v1_scenario_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListScenarioRevisionsRequest.ProtoReflect.Descriptor instead.
+func (*ListScenarioRevisionsRequest) Descriptor() ([]byte, []int) {
+	return file_unmask_v1_scenario_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ListScenarioRevisionsRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ListScenarioRevisionsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListScenarioRevisionsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// Answer of ListScenarioRevisions.
+type ListScenarioRevisionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The revisions of this page.
+	Revisions []*ScenarioRevision `protobuf:"bytes,1,rep,name=revisions,proto3" json:"revisions,omitempty"`
+	// Token of the next page; empty on the last one.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListScenarioRevisionsResponse) Reset() {
+	*x = ListScenarioRevisionsResponse{}
+	mi := &file_unmask_v1_scenario_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListScenarioRevisionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListScenarioRevisionsResponse) ProtoMessage() {}
+
+func (x *ListScenarioRevisionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_unmask_v1_scenario_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListScenarioRevisionsResponse.ProtoReflect.Descriptor instead.
+func (*ListScenarioRevisionsResponse) Descriptor() ([]byte, []int) {
+	return file_unmask_v1_scenario_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ListScenarioRevisionsResponse) GetRevisions() []*ScenarioRevision {
+	if x != nil {
+		return x.Revisions
+	}
+	return nil
+}
+
+func (x *ListScenarioRevisionsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
 
 // Request of GetScenario.
 type GetScenarioRequest struct {
@@ -35,7 +309,7 @@ type GetScenarioRequest struct {
 
 func (x *GetScenarioRequest) Reset() {
 	*x = GetScenarioRequest{}
-	mi := &file_unmask_v1_scenario_service_proto_msgTypes[0]
+	mi := &file_unmask_v1_scenario_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -47,7 +321,7 @@ func (x *GetScenarioRequest) String() string {
 func (*GetScenarioRequest) ProtoMessage() {}
 
 func (x *GetScenarioRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_scenario_service_proto_msgTypes[0]
+	mi := &file_unmask_v1_scenario_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -60,7 +334,7 @@ func (x *GetScenarioRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetScenarioRequest.ProtoReflect.Descriptor instead.
 func (*GetScenarioRequest) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_scenario_service_proto_rawDescGZIP(), []int{0}
+	return file_unmask_v1_scenario_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GetScenarioRequest) GetName() string {
@@ -86,7 +360,8 @@ type ListScenariosRequest struct {
 	// Optional. `next_page_token` of the answer before, to go on after it. All
 	// other fields but `page_size` must be the same as in the request before.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Optional. How much to return; BASIC by default.
+	// Optional. How much to return, BASIC or FULL; BASIC by default. A page of
+	// FULL scenarios may hold fewer than asked for.
 	View          ScenarioView `protobuf:"varint,3,opt,name=view,proto3,enum=unmask.v1.ScenarioView" json:"view,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -94,7 +369,7 @@ type ListScenariosRequest struct {
 
 func (x *ListScenariosRequest) Reset() {
 	*x = ListScenariosRequest{}
-	mi := &file_unmask_v1_scenario_service_proto_msgTypes[1]
+	mi := &file_unmask_v1_scenario_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -106,7 +381,7 @@ func (x *ListScenariosRequest) String() string {
 func (*ListScenariosRequest) ProtoMessage() {}
 
 func (x *ListScenariosRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_scenario_service_proto_msgTypes[1]
+	mi := &file_unmask_v1_scenario_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -119,7 +394,7 @@ func (x *ListScenariosRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListScenariosRequest.ProtoReflect.Descriptor instead.
 func (*ListScenariosRequest) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_scenario_service_proto_rawDescGZIP(), []int{1}
+	return file_unmask_v1_scenario_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListScenariosRequest) GetPageSize() int32 {
@@ -156,7 +431,7 @@ type ListScenariosResponse struct {
 
 func (x *ListScenariosResponse) Reset() {
 	*x = ListScenariosResponse{}
-	mi := &file_unmask_v1_scenario_service_proto_msgTypes[2]
+	mi := &file_unmask_v1_scenario_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -168,7 +443,7 @@ func (x *ListScenariosResponse) String() string {
 func (*ListScenariosResponse) ProtoMessage() {}
 
 func (x *ListScenariosResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_scenario_service_proto_msgTypes[2]
+	mi := &file_unmask_v1_scenario_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -181,7 +456,7 @@ func (x *ListScenariosResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListScenariosResponse.ProtoReflect.Descriptor instead.
 func (*ListScenariosResponse) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_scenario_service_proto_rawDescGZIP(), []int{2}
+	return file_unmask_v1_scenario_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListScenariosResponse) GetScenarios() []*Scenario {
@@ -213,7 +488,7 @@ type RenderScenarioRequest struct {
 
 func (x *RenderScenarioRequest) Reset() {
 	*x = RenderScenarioRequest{}
-	mi := &file_unmask_v1_scenario_service_proto_msgTypes[3]
+	mi := &file_unmask_v1_scenario_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -225,7 +500,7 @@ func (x *RenderScenarioRequest) String() string {
 func (*RenderScenarioRequest) ProtoMessage() {}
 
 func (x *RenderScenarioRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_scenario_service_proto_msgTypes[3]
+	mi := &file_unmask_v1_scenario_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -238,7 +513,7 @@ func (x *RenderScenarioRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenderScenarioRequest.ProtoReflect.Descriptor instead.
 func (*RenderScenarioRequest) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_scenario_service_proto_rawDescGZIP(), []int{3}
+	return file_unmask_v1_scenario_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RenderScenarioRequest) GetName() string {
@@ -278,7 +553,7 @@ type RenderScenarioResponse struct {
 
 func (x *RenderScenarioResponse) Reset() {
 	*x = RenderScenarioResponse{}
-	mi := &file_unmask_v1_scenario_service_proto_msgTypes[4]
+	mi := &file_unmask_v1_scenario_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -290,7 +565,7 @@ func (x *RenderScenarioResponse) String() string {
 func (*RenderScenarioResponse) ProtoMessage() {}
 
 func (x *RenderScenarioResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_scenario_service_proto_msgTypes[4]
+	mi := &file_unmask_v1_scenario_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -303,7 +578,7 @@ func (x *RenderScenarioResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenderScenarioResponse.ProtoReflect.Descriptor instead.
 func (*RenderScenarioResponse) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_scenario_service_proto_rawDescGZIP(), []int{4}
+	return file_unmask_v1_scenario_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *RenderScenarioResponse) GetScenario() string {
@@ -342,7 +617,7 @@ type RenderedCondition struct {
 
 func (x *RenderedCondition) Reset() {
 	*x = RenderedCondition{}
-	mi := &file_unmask_v1_scenario_service_proto_msgTypes[5]
+	mi := &file_unmask_v1_scenario_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -354,7 +629,7 @@ func (x *RenderedCondition) String() string {
 func (*RenderedCondition) ProtoMessage() {}
 
 func (x *RenderedCondition) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_scenario_service_proto_msgTypes[5]
+	mi := &file_unmask_v1_scenario_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -367,7 +642,7 @@ func (x *RenderedCondition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RenderedCondition.ProtoReflect.Descriptor instead.
 func (*RenderedCondition) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_scenario_service_proto_rawDescGZIP(), []int{5}
+	return file_unmask_v1_scenario_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RenderedCondition) GetCondition() string {
@@ -394,7 +669,7 @@ func (x *RenderedCondition) GetMessages() []*ChatMessage {
 // Request of ValidateScenario.
 type ValidateScenarioRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Required. The document in YAML, 1 byte to 4 MiB. A document sent here
+	// Required. The document in YAML or JSON, 1 byte to 4 MiB. A document sent here
 	// stands alone: it cannot name further files.
 	Document      string `protobuf:"bytes,1,opt,name=document,proto3" json:"document,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -403,7 +678,7 @@ type ValidateScenarioRequest struct {
 
 func (x *ValidateScenarioRequest) Reset() {
 	*x = ValidateScenarioRequest{}
-	mi := &file_unmask_v1_scenario_service_proto_msgTypes[6]
+	mi := &file_unmask_v1_scenario_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -415,7 +690,7 @@ func (x *ValidateScenarioRequest) String() string {
 func (*ValidateScenarioRequest) ProtoMessage() {}
 
 func (x *ValidateScenarioRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_scenario_service_proto_msgTypes[6]
+	mi := &file_unmask_v1_scenario_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -428,7 +703,7 @@ func (x *ValidateScenarioRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateScenarioRequest.ProtoReflect.Descriptor instead.
 func (*ValidateScenarioRequest) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_scenario_service_proto_rawDescGZIP(), []int{6}
+	return file_unmask_v1_scenario_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ValidateScenarioRequest) GetDocument() string {
@@ -449,13 +724,20 @@ type ValidateScenarioResponse struct {
 	Problems []*ScenarioProblem `protobuf:"bytes,2,rep,name=problems,proto3" json:"problems,omitempty"`
 	// Number of further problems that were found and are not listed.
 	OmittedProblems int32 `protobuf:"varint,3,opt,name=omitted_problems,json=omittedProblems,proto3" json:"omitted_problems,omitempty"`
+	// What is allowed and yet often spoils an experiment, by line: a second cue, a
+	// word that gives the question away, too few queries for the default policy, no
+	// controls, similar queries. Only for a valid document, which they leave valid.
+	// At most 100 are listed.
+	Warnings []*ScenarioProblem `protobuf:"bytes,4,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	// Number of further warnings that are not listed.
+	OmittedWarnings int32 `protobuf:"varint,5,opt,name=omitted_warnings,json=omittedWarnings,proto3" json:"omitted_warnings,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
 
 func (x *ValidateScenarioResponse) Reset() {
 	*x = ValidateScenarioResponse{}
-	mi := &file_unmask_v1_scenario_service_proto_msgTypes[7]
+	mi := &file_unmask_v1_scenario_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -467,7 +749,7 @@ func (x *ValidateScenarioResponse) String() string {
 func (*ValidateScenarioResponse) ProtoMessage() {}
 
 func (x *ValidateScenarioResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_scenario_service_proto_msgTypes[7]
+	mi := &file_unmask_v1_scenario_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -480,7 +762,7 @@ func (x *ValidateScenarioResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateScenarioResponse.ProtoReflect.Descriptor instead.
 func (*ValidateScenarioResponse) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_scenario_service_proto_rawDescGZIP(), []int{7}
+	return file_unmask_v1_scenario_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ValidateScenarioResponse) GetScenario() *Scenario {
@@ -504,7 +786,21 @@ func (x *ValidateScenarioResponse) GetOmittedProblems() int32 {
 	return 0
 }
 
-// One thing that is wrong with a scenario document.
+func (x *ValidateScenarioResponse) GetWarnings() []*ScenarioProblem {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
+func (x *ValidateScenarioResponse) GetOmittedWarnings() int32 {
+	if x != nil {
+		return x.OmittedWarnings
+	}
+	return 0
+}
+
+// One thing that is wrong with a scenario document, or doubtful.
 type ScenarioProblem struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Line from 1, or 0 where it is not known.
@@ -522,7 +818,7 @@ type ScenarioProblem struct {
 
 func (x *ScenarioProblem) Reset() {
 	*x = ScenarioProblem{}
-	mi := &file_unmask_v1_scenario_service_proto_msgTypes[8]
+	mi := &file_unmask_v1_scenario_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -534,7 +830,7 @@ func (x *ScenarioProblem) String() string {
 func (*ScenarioProblem) ProtoMessage() {}
 
 func (x *ScenarioProblem) ProtoReflect() protoreflect.Message {
-	mi := &file_unmask_v1_scenario_service_proto_msgTypes[8]
+	mi := &file_unmask_v1_scenario_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -547,7 +843,7 @@ func (x *ScenarioProblem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScenarioProblem.ProtoReflect.Descriptor instead.
 func (*ScenarioProblem) Descriptor() ([]byte, []int) {
-	return file_unmask_v1_scenario_service_proto_rawDescGZIP(), []int{8}
+	return file_unmask_v1_scenario_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ScenarioProblem) GetLine() int32 {
@@ -582,7 +878,23 @@ var File_unmask_v1_scenario_service_proto protoreflect.FileDescriptor
 
 const file_unmask_v1_scenario_service_proto_rawDesc = "" +
 	"\n" +
-	" unmask/v1/scenario_service.proto\x12\tunmask.v1\x1a\x1cunmask/v1/chat_message.proto\x1a\x18unmask/v1/scenario.proto\"U\n" +
+	" unmask/v1/scenario_service.proto\x12\tunmask.v1\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1cunmask/v1/chat_message.proto\x1a\x18unmask/v1/scenario.proto\"g\n" +
+	"\x15CreateScenarioRequest\x12/\n" +
+	"\bscenario\x18\x01 \x01(\v2\x13.unmask.v1.ScenarioR\bscenario\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\tR\trequestId\"H\n" +
+	"\x15UpdateScenarioRequest\x12/\n" +
+	"\bscenario\x18\x01 \x01(\v2\x13.unmask.v1.ScenarioR\bscenario\"+\n" +
+	"\x15DeleteScenarioRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"n\n" +
+	"\x1cListScenarioRevisionsRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1b\n" +
+	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\"\x82\x01\n" +
+	"\x1dListScenarioRevisionsResponse\x129\n" +
+	"\trevisions\x18\x01 \x03(\v2\x1b.unmask.v1.ScenarioRevisionR\trevisions\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"U\n" +
 	"\x12GetScenarioRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12+\n" +
 	"\x04view\x18\x02 \x01(\x0e2\x17.unmask.v1.ScenarioViewR\x04view\"\x7f\n" +
@@ -611,19 +923,25 @@ const file_unmask_v1_scenario_service_proto_rawDesc = "" +
 	"\x04role\x18\x02 \x01(\x0e2\x18.unmask.v1.ConditionRoleR\x04role\x122\n" +
 	"\bmessages\x18\x03 \x03(\v2\x16.unmask.v1.ChatMessageR\bmessages\"5\n" +
 	"\x17ValidateScenarioRequest\x12\x1a\n" +
-	"\bdocument\x18\x01 \x01(\tR\bdocument\"\xae\x01\n" +
+	"\bdocument\x18\x01 \x01(\tR\bdocument\"\x91\x02\n" +
 	"\x18ValidateScenarioResponse\x12/\n" +
 	"\bscenario\x18\x01 \x01(\v2\x13.unmask.v1.ScenarioR\bscenario\x126\n" +
 	"\bproblems\x18\x02 \x03(\v2\x1a.unmask.v1.ScenarioProblemR\bproblems\x12)\n" +
-	"\x10omitted_problems\x18\x03 \x01(\x05R\x0fomittedProblems\"m\n" +
+	"\x10omitted_problems\x18\x03 \x01(\x05R\x0fomittedProblems\x126\n" +
+	"\bwarnings\x18\x04 \x03(\v2\x1a.unmask.v1.ScenarioProblemR\bwarnings\x12)\n" +
+	"\x10omitted_warnings\x18\x05 \x01(\x05R\x0fomittedWarnings\"m\n" +
 	"\x0fScenarioProblem\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\x05R\x04line\x12\x16\n" +
 	"\x06column\x18\x02 \x01(\x05R\x06column\x12\x14\n" +
 	"\x05field\x18\x03 \x01(\tR\x05field\x12\x18\n" +
-	"\amessage\x18\x04 \x01(\tR\amessage2\xdc\x02\n" +
-	"\x0fScenarioService\x12A\n" +
+	"\amessage\x18\x04 \x01(\tR\amessage2\xa6\x05\n" +
+	"\x0fScenarioService\x12G\n" +
+	"\x0eCreateScenario\x12 .unmask.v1.CreateScenarioRequest\x1a\x13.unmask.v1.Scenario\x12A\n" +
 	"\vGetScenario\x12\x1d.unmask.v1.GetScenarioRequest\x1a\x13.unmask.v1.Scenario\x12R\n" +
-	"\rListScenarios\x12\x1f.unmask.v1.ListScenariosRequest\x1a .unmask.v1.ListScenariosResponse\x12U\n" +
+	"\rListScenarios\x12\x1f.unmask.v1.ListScenariosRequest\x1a .unmask.v1.ListScenariosResponse\x12G\n" +
+	"\x0eUpdateScenario\x12 .unmask.v1.UpdateScenarioRequest\x1a\x13.unmask.v1.Scenario\x12J\n" +
+	"\x0eDeleteScenario\x12 .unmask.v1.DeleteScenarioRequest\x1a\x16.google.protobuf.Empty\x12j\n" +
+	"\x15ListScenarioRevisions\x12'.unmask.v1.ListScenarioRevisionsRequest\x1a(.unmask.v1.ListScenarioRevisionsResponse\x12U\n" +
 	"\x0eRenderScenario\x12 .unmask.v1.RenderScenarioRequest\x1a!.unmask.v1.RenderScenarioResponse\x12[\n" +
 	"\x10ValidateScenario\x12\".unmask.v1.ValidateScenarioRequest\x1a#.unmask.v1.ValidateScenarioResponseB\xa3\x01\n" +
 	"\rcom.unmask.v1B\x14ScenarioServiceProtoP\x01Z7github.com/unmask-eval/unmask/gen/go/unmask/v1;unmaskv1\xa2\x02\x03UXX\xaa\x02\tUnmask.V1\xca\x02\tUnmask\\V1\xe2\x02\x15Unmask\\V1\\GPBMetadata\xea\x02\n" +
@@ -641,44 +959,63 @@ func file_unmask_v1_scenario_service_proto_rawDescGZIP() []byte {
 	return file_unmask_v1_scenario_service_proto_rawDescData
 }
 
-var file_unmask_v1_scenario_service_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_unmask_v1_scenario_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_unmask_v1_scenario_service_proto_goTypes = []any{
-	(*GetScenarioRequest)(nil),       // 0: unmask.v1.GetScenarioRequest
-	(*ListScenariosRequest)(nil),     // 1: unmask.v1.ListScenariosRequest
-	(*ListScenariosResponse)(nil),    // 2: unmask.v1.ListScenariosResponse
-	(*RenderScenarioRequest)(nil),    // 3: unmask.v1.RenderScenarioRequest
-	(*RenderScenarioResponse)(nil),   // 4: unmask.v1.RenderScenarioResponse
-	(*RenderedCondition)(nil),        // 5: unmask.v1.RenderedCondition
-	(*ValidateScenarioRequest)(nil),  // 6: unmask.v1.ValidateScenarioRequest
-	(*ValidateScenarioResponse)(nil), // 7: unmask.v1.ValidateScenarioResponse
-	(*ScenarioProblem)(nil),          // 8: unmask.v1.ScenarioProblem
-	(ScenarioView)(0),                // 9: unmask.v1.ScenarioView
-	(*Scenario)(nil),                 // 10: unmask.v1.Scenario
-	(ConditionRole)(0),               // 11: unmask.v1.ConditionRole
-	(*ChatMessage)(nil),              // 12: unmask.v1.ChatMessage
+	(*CreateScenarioRequest)(nil),         // 0: unmask.v1.CreateScenarioRequest
+	(*UpdateScenarioRequest)(nil),         // 1: unmask.v1.UpdateScenarioRequest
+	(*DeleteScenarioRequest)(nil),         // 2: unmask.v1.DeleteScenarioRequest
+	(*ListScenarioRevisionsRequest)(nil),  // 3: unmask.v1.ListScenarioRevisionsRequest
+	(*ListScenarioRevisionsResponse)(nil), // 4: unmask.v1.ListScenarioRevisionsResponse
+	(*GetScenarioRequest)(nil),            // 5: unmask.v1.GetScenarioRequest
+	(*ListScenariosRequest)(nil),          // 6: unmask.v1.ListScenariosRequest
+	(*ListScenariosResponse)(nil),         // 7: unmask.v1.ListScenariosResponse
+	(*RenderScenarioRequest)(nil),         // 8: unmask.v1.RenderScenarioRequest
+	(*RenderScenarioResponse)(nil),        // 9: unmask.v1.RenderScenarioResponse
+	(*RenderedCondition)(nil),             // 10: unmask.v1.RenderedCondition
+	(*ValidateScenarioRequest)(nil),       // 11: unmask.v1.ValidateScenarioRequest
+	(*ValidateScenarioResponse)(nil),      // 12: unmask.v1.ValidateScenarioResponse
+	(*ScenarioProblem)(nil),               // 13: unmask.v1.ScenarioProblem
+	(*Scenario)(nil),                      // 14: unmask.v1.Scenario
+	(*ScenarioRevision)(nil),              // 15: unmask.v1.ScenarioRevision
+	(ScenarioView)(0),                     // 16: unmask.v1.ScenarioView
+	(ConditionRole)(0),                    // 17: unmask.v1.ConditionRole
+	(*ChatMessage)(nil),                   // 18: unmask.v1.ChatMessage
+	(*emptypb.Empty)(nil),                 // 19: google.protobuf.Empty
 }
 var file_unmask_v1_scenario_service_proto_depIdxs = []int32{
-	9,  // 0: unmask.v1.GetScenarioRequest.view:type_name -> unmask.v1.ScenarioView
-	9,  // 1: unmask.v1.ListScenariosRequest.view:type_name -> unmask.v1.ScenarioView
-	10, // 2: unmask.v1.ListScenariosResponse.scenarios:type_name -> unmask.v1.Scenario
-	5,  // 3: unmask.v1.RenderScenarioResponse.conditions:type_name -> unmask.v1.RenderedCondition
-	11, // 4: unmask.v1.RenderedCondition.role:type_name -> unmask.v1.ConditionRole
-	12, // 5: unmask.v1.RenderedCondition.messages:type_name -> unmask.v1.ChatMessage
-	10, // 6: unmask.v1.ValidateScenarioResponse.scenario:type_name -> unmask.v1.Scenario
-	8,  // 7: unmask.v1.ValidateScenarioResponse.problems:type_name -> unmask.v1.ScenarioProblem
-	0,  // 8: unmask.v1.ScenarioService.GetScenario:input_type -> unmask.v1.GetScenarioRequest
-	1,  // 9: unmask.v1.ScenarioService.ListScenarios:input_type -> unmask.v1.ListScenariosRequest
-	3,  // 10: unmask.v1.ScenarioService.RenderScenario:input_type -> unmask.v1.RenderScenarioRequest
-	6,  // 11: unmask.v1.ScenarioService.ValidateScenario:input_type -> unmask.v1.ValidateScenarioRequest
-	10, // 12: unmask.v1.ScenarioService.GetScenario:output_type -> unmask.v1.Scenario
-	2,  // 13: unmask.v1.ScenarioService.ListScenarios:output_type -> unmask.v1.ListScenariosResponse
-	4,  // 14: unmask.v1.ScenarioService.RenderScenario:output_type -> unmask.v1.RenderScenarioResponse
-	7,  // 15: unmask.v1.ScenarioService.ValidateScenario:output_type -> unmask.v1.ValidateScenarioResponse
-	12, // [12:16] is the sub-list for method output_type
-	8,  // [8:12] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	14, // 0: unmask.v1.CreateScenarioRequest.scenario:type_name -> unmask.v1.Scenario
+	14, // 1: unmask.v1.UpdateScenarioRequest.scenario:type_name -> unmask.v1.Scenario
+	15, // 2: unmask.v1.ListScenarioRevisionsResponse.revisions:type_name -> unmask.v1.ScenarioRevision
+	16, // 3: unmask.v1.GetScenarioRequest.view:type_name -> unmask.v1.ScenarioView
+	16, // 4: unmask.v1.ListScenariosRequest.view:type_name -> unmask.v1.ScenarioView
+	14, // 5: unmask.v1.ListScenariosResponse.scenarios:type_name -> unmask.v1.Scenario
+	10, // 6: unmask.v1.RenderScenarioResponse.conditions:type_name -> unmask.v1.RenderedCondition
+	17, // 7: unmask.v1.RenderedCondition.role:type_name -> unmask.v1.ConditionRole
+	18, // 8: unmask.v1.RenderedCondition.messages:type_name -> unmask.v1.ChatMessage
+	14, // 9: unmask.v1.ValidateScenarioResponse.scenario:type_name -> unmask.v1.Scenario
+	13, // 10: unmask.v1.ValidateScenarioResponse.problems:type_name -> unmask.v1.ScenarioProblem
+	13, // 11: unmask.v1.ValidateScenarioResponse.warnings:type_name -> unmask.v1.ScenarioProblem
+	0,  // 12: unmask.v1.ScenarioService.CreateScenario:input_type -> unmask.v1.CreateScenarioRequest
+	5,  // 13: unmask.v1.ScenarioService.GetScenario:input_type -> unmask.v1.GetScenarioRequest
+	6,  // 14: unmask.v1.ScenarioService.ListScenarios:input_type -> unmask.v1.ListScenariosRequest
+	1,  // 15: unmask.v1.ScenarioService.UpdateScenario:input_type -> unmask.v1.UpdateScenarioRequest
+	2,  // 16: unmask.v1.ScenarioService.DeleteScenario:input_type -> unmask.v1.DeleteScenarioRequest
+	3,  // 17: unmask.v1.ScenarioService.ListScenarioRevisions:input_type -> unmask.v1.ListScenarioRevisionsRequest
+	8,  // 18: unmask.v1.ScenarioService.RenderScenario:input_type -> unmask.v1.RenderScenarioRequest
+	11, // 19: unmask.v1.ScenarioService.ValidateScenario:input_type -> unmask.v1.ValidateScenarioRequest
+	14, // 20: unmask.v1.ScenarioService.CreateScenario:output_type -> unmask.v1.Scenario
+	14, // 21: unmask.v1.ScenarioService.GetScenario:output_type -> unmask.v1.Scenario
+	7,  // 22: unmask.v1.ScenarioService.ListScenarios:output_type -> unmask.v1.ListScenariosResponse
+	14, // 23: unmask.v1.ScenarioService.UpdateScenario:output_type -> unmask.v1.Scenario
+	19, // 24: unmask.v1.ScenarioService.DeleteScenario:output_type -> google.protobuf.Empty
+	4,  // 25: unmask.v1.ScenarioService.ListScenarioRevisions:output_type -> unmask.v1.ListScenarioRevisionsResponse
+	9,  // 26: unmask.v1.ScenarioService.RenderScenario:output_type -> unmask.v1.RenderScenarioResponse
+	12, // 27: unmask.v1.ScenarioService.ValidateScenario:output_type -> unmask.v1.ValidateScenarioResponse
+	20, // [20:28] is the sub-list for method output_type
+	12, // [12:20] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_unmask_v1_scenario_service_proto_init() }
@@ -694,7 +1031,7 @@ func file_unmask_v1_scenario_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_unmask_v1_scenario_service_proto_rawDesc), len(file_unmask_v1_scenario_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -11,6 +11,7 @@ import (
 	grpc "google.golang.org/grpc"
 	codes "google.golang.org/grpc/codes"
 	status "google.golang.org/grpc/status"
+	emptypb "google.golang.org/protobuf/types/known/emptypb"
 )
 
 // This is a compile-time assertion to ensure that this generated file
@@ -19,25 +20,63 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ScenarioService_GetScenario_FullMethodName      = "/unmask.v1.ScenarioService/GetScenario"
-	ScenarioService_ListScenarios_FullMethodName    = "/unmask.v1.ScenarioService/ListScenarios"
-	ScenarioService_RenderScenario_FullMethodName   = "/unmask.v1.ScenarioService/RenderScenario"
-	ScenarioService_ValidateScenario_FullMethodName = "/unmask.v1.ScenarioService/ValidateScenario"
+	ScenarioService_CreateScenario_FullMethodName        = "/unmask.v1.ScenarioService/CreateScenario"
+	ScenarioService_GetScenario_FullMethodName           = "/unmask.v1.ScenarioService/GetScenario"
+	ScenarioService_ListScenarios_FullMethodName         = "/unmask.v1.ScenarioService/ListScenarios"
+	ScenarioService_UpdateScenario_FullMethodName        = "/unmask.v1.ScenarioService/UpdateScenario"
+	ScenarioService_DeleteScenario_FullMethodName        = "/unmask.v1.ScenarioService/DeleteScenario"
+	ScenarioService_ListScenarioRevisions_FullMethodName = "/unmask.v1.ScenarioService/ListScenarioRevisions"
+	ScenarioService_RenderScenario_FullMethodName        = "/unmask.v1.ScenarioService/RenderScenario"
+	ScenarioService_ValidateScenario_FullMethodName      = "/unmask.v1.ScenarioService/ValidateScenario"
 )
 
 // ScenarioServiceClient is the client API for ScenarioService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Reads the library of experiments, shows what they send, and checks documents
-// for it.
+// Keeps the library of experiments, the built-in ones and those of users, shows
+// what they send, and checks documents for it.
 type ScenarioServiceClient interface {
-	// Returns a scenario, by its name or pinned to a revision.
+	// Keeps a scenario that a user defines. Its id is the document's, and its
+	// content its first revision. Plans may name it from then on.
+	//
+	// The answer is the scenario in the BASIC view.
+	//
+	// Errors: INVALID_ARGUMENT on `scenario.document`, one violation for each
+	// problem with its line, column and field, also for an id of a built-in
+	// scenario and one that holds `--`, which is kept for variants; ALREADY_EXISTS
+	// when a user's scenario has the id.
+	CreateScenario(ctx context.Context, in *CreateScenarioRequest, opts ...grpc.CallOption) (*Scenario, error)
+	// Returns a scenario, by its name or pinned to a revision. A revision that an
+	// evaluation pinned is found by its whole digest also when its scenario is
+	// deleted.
 	//
 	// Errors: NOT_FOUND when there is no such scenario or revision.
 	GetScenario(ctx context.Context, in *GetScenarioRequest, opts ...grpc.CallOption) (*Scenario, error)
-	// Lists the current revision of every scenario, ordered by name.
+	// Lists the current revision of every scenario, built-in or not, ordered by
+	// name.
 	ListScenarios(ctx context.Context, in *ListScenariosRequest, opts ...grpc.CallOption) (*ListScenariosResponse, error)
+	// Gives a user's scenario a new revision, which its name means from then on.
+	// A revision never changes: the earlier ones stay addressable, and evaluations
+	// that pinned them go on with them. Content that is a revision already becomes
+	// the current one again, and content that is the current one changes nothing.
+	//
+	// The answer is the scenario in the BASIC view.
+	//
+	// Errors: NOT_FOUND; INVALID_ARGUMENT on `scenario.document` as for
+	// CreateScenario, and when its id is not that of `scenario.name`;
+	// FAILED_PRECONDITION for a built-in scenario.
+	UpdateScenario(ctx context.Context, in *UpdateScenarioRequest, opts ...grpc.CallOption) (*Scenario, error)
+	// Deletes a user's scenario with its revisions. What evaluations pinned stays:
+	// their runs go on, and can be recomputed.
+	//
+	// Errors: NOT_FOUND; FAILED_PRECONDITION for a built-in scenario.
+	DeleteScenario(ctx context.Context, in *DeleteScenarioRequest, opts ...grpc.CallOption) (*emptypb.Empty, error)
+	// Lists the revisions of a scenario in the order in which they were first
+	// kept, the oldest first. A built-in scenario has one.
+	//
+	// Errors: NOT_FOUND.
+	ListScenarioRevisions(ctx context.Context, in *ListScenarioRevisionsRequest, opts ...grpc.CallOption) (*ListScenarioRevisionsResponse, error)
 	// Returns the exact messages that put a query to a model, under every
 	// condition.
 	//
@@ -57,6 +96,16 @@ func NewScenarioServiceClient(cc grpc.ClientConnInterface) ScenarioServiceClient
 	return &scenarioServiceClient{cc}
 }
 
+func (c *scenarioServiceClient) CreateScenario(ctx context.Context, in *CreateScenarioRequest, opts ...grpc.CallOption) (*Scenario, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Scenario)
+	err := c.cc.Invoke(ctx, ScenarioService_CreateScenario_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *scenarioServiceClient) GetScenario(ctx context.Context, in *GetScenarioRequest, opts ...grpc.CallOption) (*Scenario, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Scenario)
@@ -71,6 +120,36 @@ func (c *scenarioServiceClient) ListScenarios(ctx context.Context, in *ListScena
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListScenariosResponse)
 	err := c.cc.Invoke(ctx, ScenarioService_ListScenarios_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *scenarioServiceClient) UpdateScenario(ctx context.Context, in *UpdateScenarioRequest, opts ...grpc.CallOption) (*Scenario, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Scenario)
+	err := c.cc.Invoke(ctx, ScenarioService_UpdateScenario_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *scenarioServiceClient) DeleteScenario(ctx context.Context, in *DeleteScenarioRequest, opts ...grpc.CallOption) (*emptypb.Empty, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(emptypb.Empty)
+	err := c.cc.Invoke(ctx, ScenarioService_DeleteScenario_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *scenarioServiceClient) ListScenarioRevisions(ctx context.Context, in *ListScenarioRevisionsRequest, opts ...grpc.CallOption) (*ListScenarioRevisionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListScenarioRevisionsResponse)
+	err := c.cc.Invoke(ctx, ScenarioService_ListScenarioRevisions_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -101,15 +180,49 @@ func (c *scenarioServiceClient) ValidateScenario(ctx context.Context, in *Valida
 // All implementations must embed UnimplementedScenarioServiceServer
 // for forward compatibility.
 //
-// Reads the library of experiments, shows what they send, and checks documents
-// for it.
+// Keeps the library of experiments, the built-in ones and those of users, shows
+// what they send, and checks documents for it.
 type ScenarioServiceServer interface {
-	// Returns a scenario, by its name or pinned to a revision.
+	// Keeps a scenario that a user defines. Its id is the document's, and its
+	// content its first revision. Plans may name it from then on.
+	//
+	// The answer is the scenario in the BASIC view.
+	//
+	// Errors: INVALID_ARGUMENT on `scenario.document`, one violation for each
+	// problem with its line, column and field, also for an id of a built-in
+	// scenario and one that holds `--`, which is kept for variants; ALREADY_EXISTS
+	// when a user's scenario has the id.
+	CreateScenario(context.Context, *CreateScenarioRequest) (*Scenario, error)
+	// Returns a scenario, by its name or pinned to a revision. A revision that an
+	// evaluation pinned is found by its whole digest also when its scenario is
+	// deleted.
 	//
 	// Errors: NOT_FOUND when there is no such scenario or revision.
 	GetScenario(context.Context, *GetScenarioRequest) (*Scenario, error)
-	// Lists the current revision of every scenario, ordered by name.
+	// Lists the current revision of every scenario, built-in or not, ordered by
+	// name.
 	ListScenarios(context.Context, *ListScenariosRequest) (*ListScenariosResponse, error)
+	// Gives a user's scenario a new revision, which its name means from then on.
+	// A revision never changes: the earlier ones stay addressable, and evaluations
+	// that pinned them go on with them. Content that is a revision already becomes
+	// the current one again, and content that is the current one changes nothing.
+	//
+	// The answer is the scenario in the BASIC view.
+	//
+	// Errors: NOT_FOUND; INVALID_ARGUMENT on `scenario.document` as for
+	// CreateScenario, and when its id is not that of `scenario.name`;
+	// FAILED_PRECONDITION for a built-in scenario.
+	UpdateScenario(context.Context, *UpdateScenarioRequest) (*Scenario, error)
+	// Deletes a user's scenario with its revisions. What evaluations pinned stays:
+	// their runs go on, and can be recomputed.
+	//
+	// Errors: NOT_FOUND; FAILED_PRECONDITION for a built-in scenario.
+	DeleteScenario(context.Context, *DeleteScenarioRequest) (*emptypb.Empty, error)
+	// Lists the revisions of a scenario in the order in which they were first
+	// kept, the oldest first. A built-in scenario has one.
+	//
+	// Errors: NOT_FOUND.
+	ListScenarioRevisions(context.Context, *ListScenarioRevisionsRequest) (*ListScenarioRevisionsResponse, error)
 	// Returns the exact messages that put a query to a model, under every
 	// condition.
 	//
@@ -129,11 +242,23 @@ type ScenarioServiceServer interface {
 // pointer dereference when methods are called.
 type UnimplementedScenarioServiceServer struct{}
 
+func (UnimplementedScenarioServiceServer) CreateScenario(context.Context, *CreateScenarioRequest) (*Scenario, error) {
+	return nil, status.Error(codes.Unimplemented, "method CreateScenario not implemented")
+}
 func (UnimplementedScenarioServiceServer) GetScenario(context.Context, *GetScenarioRequest) (*Scenario, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetScenario not implemented")
 }
 func (UnimplementedScenarioServiceServer) ListScenarios(context.Context, *ListScenariosRequest) (*ListScenariosResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListScenarios not implemented")
+}
+func (UnimplementedScenarioServiceServer) UpdateScenario(context.Context, *UpdateScenarioRequest) (*Scenario, error) {
+	return nil, status.Error(codes.Unimplemented, "method UpdateScenario not implemented")
+}
+func (UnimplementedScenarioServiceServer) DeleteScenario(context.Context, *DeleteScenarioRequest) (*emptypb.Empty, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteScenario not implemented")
+}
+func (UnimplementedScenarioServiceServer) ListScenarioRevisions(context.Context, *ListScenarioRevisionsRequest) (*ListScenarioRevisionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListScenarioRevisions not implemented")
 }
 func (UnimplementedScenarioServiceServer) RenderScenario(context.Context, *RenderScenarioRequest) (*RenderScenarioResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RenderScenario not implemented")
@@ -160,6 +285,24 @@ func RegisterScenarioServiceServer(s grpc.ServiceRegistrar, srv ScenarioServiceS
 		t.testEmbeddedByValue()
 	}
 	s.RegisterService(&ScenarioService_ServiceDesc, srv)
+}
+
+func _ScenarioService_CreateScenario_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateScenarioRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ScenarioServiceServer).CreateScenario(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ScenarioService_CreateScenario_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ScenarioServiceServer).CreateScenario(ctx, req.(*CreateScenarioRequest))
+	}
+	return interceptor(ctx, in, info, handler)
 }
 
 func _ScenarioService_GetScenario_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
@@ -194,6 +337,60 @@ func _ScenarioService_ListScenarios_Handler(srv interface{}, ctx context.Context
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(ScenarioServiceServer).ListScenarios(ctx, req.(*ListScenariosRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ScenarioService_UpdateScenario_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateScenarioRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ScenarioServiceServer).UpdateScenario(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ScenarioService_UpdateScenario_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ScenarioServiceServer).UpdateScenario(ctx, req.(*UpdateScenarioRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ScenarioService_DeleteScenario_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteScenarioRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ScenarioServiceServer).DeleteScenario(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ScenarioService_DeleteScenario_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ScenarioServiceServer).DeleteScenario(ctx, req.(*DeleteScenarioRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ScenarioService_ListScenarioRevisions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListScenarioRevisionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ScenarioServiceServer).ListScenarioRevisions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ScenarioService_ListScenarioRevisions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ScenarioServiceServer).ListScenarioRevisions(ctx, req.(*ListScenarioRevisionsRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -242,12 +439,28 @@ var ScenarioService_ServiceDesc = grpc.ServiceDesc{
 	HandlerType: (*ScenarioServiceServer)(nil),
 	Methods: []grpc.MethodDesc{
 		{
+			MethodName: "CreateScenario",
+			Handler:    _ScenarioService_CreateScenario_Handler,
+		},
+		{
 			MethodName: "GetScenario",
 			Handler:    _ScenarioService_GetScenario_Handler,
 		},
 		{
 			MethodName: "ListScenarios",
 			Handler:    _ScenarioService_ListScenarios_Handler,
+		},
+		{
+			MethodName: "UpdateScenario",
+			Handler:    _ScenarioService_UpdateScenario_Handler,
+		},
+		{
+			MethodName: "DeleteScenario",
+			Handler:    _ScenarioService_DeleteScenario_Handler,
+		},
+		{
+			MethodName: "ListScenarioRevisions",
+			Handler:    _ScenarioService_ListScenarioRevisions_Handler,
 		},
 		{
 			MethodName: "RenderScenario",
