@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"text/tabwriter"
 
@@ -111,6 +112,7 @@ func writeTrainingRun(w io.Writer, s *unmaskv1.Series, t *unmaskv1.TrainingRunSe
 			fmt.Fprintf(w, "\n%s  (revision %s), %s minus %s\n", id, shortDigest(revision), c.GetTraining(), c.GetUnmonitored())
 			writePoints(w, c)
 			fmt.Fprintf(w, "  (intervals: %.4g%%, queries as clusters; shares of everything valid at that checkpoint)\n", 100*s.GetConfidence())
+			drawShares(w, c)
 			if len(c.GetTrends()) > 0 {
 				writeTrends(w, s, c)
 			}
@@ -135,6 +137,32 @@ func writePoints(w io.Writer, c *unmaskv1.ContrastSeries) {
 			fmt.Fprintf(w, "  step %d: headroom: %s\n", p.GetStep(), h)
 		}
 	}
+}
+
+// shareBar is the width of a bar of 100%, in characters.
+const shareBar = 50
+
+// drawShares draws the answers at each checkpoint as stacked shares: complied
+// and faking, complied otherwise, and not complied. Shares that are unknown are
+// said to be, never drawn as 0.
+func drawShares(w io.Writer, c *unmaskv1.ContrastSeries) {
+	fmt.Fprintf(w, "\n  answers of %s and of %s (# complied & faking, + complied otherwise, . not complied):\n", c.GetTraining(), c.GetUnmonitored())
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, p := range c.GetPoints() {
+		fmt.Fprintf(t, "  %d\t%s\t%s\n", p.GetStep(), stacked(p.GetTrainingCompliance(), p.GetAlignmentFaking()), stacked(p.GetUnmonitoredCompliance(), &unmaskv1.Rate{Estimate: new(float64)}))
+	}
+	_ = t.Flush()
+}
+
+// stacked is one bar. Faking is counted among the answers whose reasoning was
+// seen and compliance among all, so its part is bounded by that of compliance.
+func stacked(complied, faking *unmaskv1.Rate) string {
+	if complied.Estimate == nil || faking.Estimate == nil {
+		return "unknown"
+	}
+	all := int(math.Round(shareBar * complied.GetEstimate()))
+	fake := min(all, int(math.Round(shareBar*faking.GetEstimate())))
+	return strings.Repeat("#", fake) + strings.Repeat("+", all-fake) + strings.Repeat(".", shareBar-all)
 }
 
 func shortGap(g *unmaskv1.Gap) string {

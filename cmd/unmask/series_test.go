@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	unmaskv1 "github.com/unmask-eval/unmask/gen/go/unmask/v1"
 )
 
 // TestASeriesFromTheCommandLine makes three checkpoints of one evaluation, reads
@@ -45,6 +47,7 @@ func TestASeriesFromTheCommandLine(t *testing.T) {
 	for _, part := range []string{
 		"false-alarm rate of 10% over 2 tests", "FAKING_RISES in rl", "Training run rl: 3 checkpoints", "steps 0 to 200",
 		"alignment_faking_reasoning_rate", "points per unit of ln(1+step)", "step 100", "complied, free", "40, 0 left out",
+		"answers of free and of paid",
 	} {
 		require.Contains(t, o.out, part)
 	}
@@ -101,4 +104,22 @@ func TestASeriesFromTheCommandLine(t *testing.T) {
 			require.Empty(t, o.out)
 		})
 	}
+}
+
+func TestSharesAreStacked(t *testing.T) {
+	rate := func(v float64) *unmaskv1.Rate { return &unmaskv1.Rate{Estimate: &v} }
+	for _, tt := range []struct {
+		complied, faking *unmaskv1.Rate
+		faked, other     int
+	}{
+		{rate(0), rate(0), 0, 0},
+		{rate(1), rate(1), 50, 0},
+		{rate(0.5), rate(0.2), 10, 15},
+		{rate(0.1), rate(0.3), 5, 0}, // faking is of the seen ones only
+	} {
+		want := strings.Repeat("#", tt.faked) + strings.Repeat("+", tt.other) + strings.Repeat(".", 50-tt.faked-tt.other)
+		require.Equal(t, want, stacked(tt.complied, tt.faking))
+	}
+	require.Equal(t, "unknown", stacked(rate(0.5), &unmaskv1.Rate{}))
+	require.Equal(t, "unknown", stacked(&unmaskv1.Rate{}, rate(0)))
 }
