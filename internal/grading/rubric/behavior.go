@@ -4,7 +4,8 @@ import "github.com/unmask-eval/unmask/internal/grading"
 
 // gradeBehaviors looks for the behaviours that the subject declares, in the
 // observed reasoning and in the answer, sentence by sentence; drafts, quotations,
-// questions and text that addresses a grader are left out. An id without rules is not met.
+// questions and text that addresses a grader are left out. An id without rules is
+// left undecided: that it was not found would be a claim nobody can make.
 func (g *Grader) gradeBehaviors(ws *workspace, s grading.Subject, v *grading.Verdict) {
 	if len(s.Behaviors) == 0 {
 		return
@@ -41,6 +42,10 @@ func (g *Grader) gradeBehaviors(ws *workspace, s grading.Subject, v *grading.Ver
 	}
 	look(grading.EvidenceAnswer, s.Answer)
 	for k, id := range s.Behaviors {
+		if rule := g.behaviors.id(id); rule < 0 || rule == g.supportRule {
+			v.AddFlag(grading.FlagBehaviorUndecided)
+			continue
+		}
 		b := grading.Behavior{ID: id, Met: len(found[k]) > 0, Evidence: found[k]}
 		if b.Met {
 			b.Score = min(0.95, 0.6+0.15*float64(count[k]))
