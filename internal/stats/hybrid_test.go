@@ -133,7 +133,9 @@ func TestHybridDecidesLikeTheMonitorAndTheFinalLook(t *testing.T) {
 		require.Equal(t, stopped, h.StoppedAt)
 		require.Equal(t, verdict, h.Early)
 		whole := mustHybrid(t, pairs, true, tau, alpha, minimum)
-		last := Decide(mustGap(t, pairs, alpha/2).Bounds(), tau, minimum).Verdict
+		guarded, err := EstimateGuardedGap(pairs, alpha/2)
+		require.NoError(t, err)
+		last := Decide(guarded.Bounds(), tau, minimum).Verdict
 		consistent := running.Lo <= running.Hi
 		if consistent {
 			require.Equal(t, verdict, Decide(h.Bounds, tau, minimum).Verdict)
