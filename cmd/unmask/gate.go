@@ -19,7 +19,7 @@ func newGate() *cobra.Command {
 	var (
 		t                                     target
 		runName, policyFile, gateName, output string
-		junit, summary, baseline              string
+		junit, summary, baseline, requestID   string
 		watch                                 bool
 		timeout                               time.Duration
 	)
@@ -38,6 +38,7 @@ the run to end first; the run is carried out by the server that --server names.`
 	f.StringVar(&policyFile, "policy", "", "policy file in YAML")
 	f.StringVar(&gateName, "gate", "", "a gate that the server knows, gates/G")
 	f.StringVar(&baseline, "baseline", "", "the run that rules with max_increase compare with, evaluations/E/runs/B")
+	f.StringVar(&requestID, "request-id", "", "name of this request: when it is repeated, the decision of the first time is printed and no second one kept")
 	f.StringVar(&output, "output", "text", "text or json")
 	f.StringVar(&junit, "junit", "", "write the decision to this file as JUnit XML")
 	f.StringVar(&summary, "summary", "", "append the decision to this file as Markdown, for a CI page")
@@ -53,7 +54,7 @@ the run to end first; the run is carried out by the server that --server names.`
 		if err := checkOutput(output); err != nil {
 			return err
 		}
-		req := &unmaskv1.CheckGateRequest{Name: gateName, Run: runName, Baseline: baseline}
+		req := &unmaskv1.CheckGateRequest{Name: gateName, Run: runName, Baseline: baseline, RequestId: requestID}
 		switch {
 		case runName == "":
 			return usageError("--run is required, such as evaluations/E/runs/R")
@@ -115,7 +116,9 @@ func awaitDecision(ctx context.Context, c *client, req *unmaskv1.CheckGateReques
 		ctx, end = context.WithTimeout(ctx, timeout)
 		defer end()
 	}
-	stream, err := c.gates.WatchDecision(ctx, &unmaskv1.WatchDecisionRequest{Name: req.GetName(), Policy: req.GetPolicy(), Run: req.GetRun(), Baseline: req.GetBaseline()})
+	stream, err := c.gates.WatchDecision(ctx, &unmaskv1.WatchDecisionRequest{
+		Name: req.GetName(), Policy: req.GetPolicy(), Run: req.GetRun(), Baseline: req.GetBaseline(), RequestId: req.GetRequestId(),
+	})
 	if err != nil {
 		return nil, fmt.Errorf("wait for the decision: %w", err)
 	}

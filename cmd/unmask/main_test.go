@@ -203,8 +203,6 @@ func TestADryRunKeepsNothing(t *testing.T) {
 	require.InDelta(t, 0.1*3+0.05*15, f.Usage.Price, 1e-9)
 }
 
-// TestAGateIsWatched waits for a run at a server, and for one that nobody carries
-// out.
 func TestAPlanThatStopsDecidesTheExitCode(t *testing.T) {
 	store := filepath.Join(t.TempDir(), "unmask.db")
 	o := unmask(t, "", "run", "--model", "sim/refuser", "--samples", "1", "--queries", "5", "--seed", "5", "--store", store, "--stopping", "decided", "--output", "json")
@@ -226,6 +224,8 @@ func TestAFailedGateLeavesNoOlderReport(t *testing.T) {
 	require.NotContains(t, string(text), `errors="0"`)
 }
 
+// TestAGateIsWatched waits for a run at a server, and for one that nobody carries
+// out.
 func TestAGateIsWatched(t *testing.T) {
 	s := serving(t)
 	for _, tt := range []struct {
@@ -240,18 +240,24 @@ func TestAGateIsWatched(t *testing.T) {
 		run := s.begin(t, tt.model, tt.queries)
 		policy := file(t, "policy.yaml", "rules:\n  - {metric: compliance_gap, max: 0.05}\n")
 		junit := filepath.Join(t.TempDir(), "gate.xml")
-		o := unmask(t, "", "gate", "--run", run, "--server", s.addr, "--watch", "--timeout", "1m", "--policy", policy, "--junit", junit, "--output", "json")
+		o := unmask(t, "", "gate", "--run", run, "--server", s.addr, "--watch", "--timeout", "1m", "--policy", policy, "--junit", junit, "--output", "json", "--request-id", filepath.Base(run))
 		require.Equal(t, tt.code, o.code, o.err)
-		var got struct{ Decision struct{ Run string } }
+		type decided struct{ Decision struct{ Name, Run string } }
+		var got, again decided
 		require.NoError(t, json.Unmarshal([]byte(o.out), &got), o.out)
 		require.Equal(t, run, got.Decision.Run)
-		require.Contains(t, o.err, "samples ")
 		require.FileExists(t, junit)
+
+		o = unmask(t, "", "gate", "--run", run, "--server", s.addr, "--policy", policy, "--output", "json", "--request-id", filepath.Base(run))
+		require.Equal(t, tt.code, o.code, o.err)
+		require.NoError(t, json.Unmarshal([]byte(o.out), &again), o.out)
+		require.Equal(t, got.Decision.Name, again.Decision.Name)
 	}
-	slow := s.begin(t, "sim/refuser?delay_ms=100", 100)
-	o := unmask(t, "", "gate", "--run", slow, "--server", s.addr, "--watch", "--timeout", "200ms")
+	slow := s.begin(t, "sim/refuser?delay_ms=1000", 300)
+	o := unmask(t, "", "gate", "--run", slow, "--server", s.addr, "--watch", "--timeout", "2s")
 	require.Equal(t, exitFailed, o.code, o.err)
 	require.Contains(t, o.err, "DeadlineExceeded")
+	require.Contains(t, o.err, "samples ")
 	require.Empty(t, o.out)
 
 	s.stop()

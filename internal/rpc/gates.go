@@ -82,10 +82,18 @@ func (s *gateService) DeleteGate(ctx context.Context, req *unmaskv1.DeleteGateRe
 	return &emptypb.Empty{}, nil
 }
 
-// CheckGate implements unmaskv1.GateServiceServer.
-func (s *gateService) CheckGate(ctx context.Context, req *unmaskv1.CheckGateRequest) (*unmaskv1.Decision, error) {
+// checkRequest is what the requests for a decision have in common.
+type checkRequest interface {
+	GetName() string
+	GetPolicy() *unmaskv1.Policy
+	GetRun() string
+	GetBaseline() string
+	GetRequestId() string
+}
+
+func (s *gateService) check(ctx context.Context, req checkRequest) run.GateCheck {
 	name, _ := resource.Run(req.GetRun())
-	check := run.GateCheck{Run: name.In(s.project(ctx))}
+	check := run.GateCheck{Run: name.In(s.project(ctx)), RequestID: req.GetRequestId()}
 	if req.GetPolicy() != nil {
 		policy := fromPolicy(req.GetPolicy())
 		check.Policy = &policy
@@ -96,7 +104,12 @@ func (s *gateService) CheckGate(ctx context.Context, req *unmaskv1.CheckGateRequ
 		key := base.In(s.project(ctx))
 		check.Baseline = &key
 	}
-	d, err := s.use.CheckGate(ctx, s.project(ctx), check)
+	return check
+}
+
+// CheckGate implements unmaskv1.GateServiceServer.
+func (s *gateService) CheckGate(ctx context.Context, req *unmaskv1.CheckGateRequest) (*unmaskv1.Decision, error) {
+	d, err := s.use.CheckGate(ctx, s.project(ctx), s.check(ctx, req))
 	if err != nil {
 		return nil, err
 	}
@@ -106,23 +119,11 @@ func (s *gateService) CheckGate(ctx context.Context, req *unmaskv1.CheckGateRequ
 // WatchDecision implements unmaskv1.GateServiceServer.
 func (s *gateService) WatchDecision(req *unmaskv1.WatchDecisionRequest, stream grpc.ServerStreamingServer[unmaskv1.WatchDecisionResponse]) error {
 	ctx := stream.Context()
-	name, _ := resource.Run(req.GetRun())
-	check := run.GateCheck{Run: name.In(s.project(ctx))}
-	if req.GetPolicy() != nil {
-		policy := fromPolicy(req.GetPolicy())
-		check.Policy = &policy
-	} else {
-		check.Gate, _ = resource.Gate(req.GetName())
-	}
-	if base, ok := resource.Run(req.GetBaseline()); ok {
-		key := base.In(s.project(ctx))
-		check.Baseline = &key
-	}
 	interval := defaultWatchInterval
 	if req.GetInterval() != nil {
 		interval = req.GetInterval().AsDuration()
 	}
-	return s.use.WatchDecision(ctx, s.project(ctx), check, interval, func(u run.DecisionUpdate) error {
+	return s.use.WatchDecision(ctx, s.project(ctx), s.check(ctx, req), interval, func(u run.DecisionUpdate) error {
 		return stream.Send(toDecisionUpdate(u))
 	})
 }

@@ -20,14 +20,23 @@ type GateCheck struct {
 	Run    RunKey
 	// Baseline is the run that rules on an increase compare with, or nil.
 	Baseline *RunKey
+	// RequestID makes the request safe to repeat within its gate; "" for none.
+	RequestID string
 }
 
 // CheckGate decides a run now, from its rows, and keeps the decision with all
-// that it used. A run that is not finished is decided too: INCONCLUSIVE.
+// that it used. A run that is not finished is decided too: INCONCLUSIVE. A repeated
+// request returns the decision of the first, or a *RequestReuseError.
 func (s *Service) CheckGate(ctx context.Context, project string, in GateCheck) (Decision, error) {
 	policy, gateID, err := s.policy(ctx, project, in)
 	if err != nil {
 		return Decision{}, err
+	}
+	if in.RequestID != "" {
+		d, err := s.repeated(ctx, project, gateID, policy, in)
+		if err == nil || !isNotFound(err) {
+			return d, err
+		}
 	}
 	evidence, checkpoint, err := s.evidence(ctx, in.Run)
 	if err != nil {
@@ -51,8 +60,41 @@ func (s *Service) CheckGate(ctx context.Context, project string, in GateCheck) (
 		Project: project, Gate: gateID, ID: newID(now), Run: in.Run, Policy: policy,
 		Decision: gate.Decide(policy, evidence, now), Evidence: evidence, CreateTime: now,
 	}
-	if err := s.deps.Store.SaveDecision(ctx, d); err != nil {
+	if in.RequestID != "" {
+		d.ID = decisionOf(in.RequestID)
+	}
+	err = s.deps.Store.SaveDecision(ctx, d)
+	var exists *ExistsError
+	if in.RequestID != "" && errors.As(err, &exists) {
+		// Another request with this id was faster.
+		return s.repeated(ctx, project, gateID, policy, in)
+	}
+	if err != nil {
 		return Decision{}, fmt.Errorf("check gate on %s: keep the decision: %w", in.Run.Name(), err)
+	}
+	return d, nil
+}
+
+// decisionOf is the id of the decision that a request with an id of its own
+// makes, so that the decision's name alone tells a repeated request.
+func decisionOf(requestID string) string { return "r-" + digestOf(requestID)[:32] }
+
+// repeated returns the decision that a request made before. Without one it is a
+// *NotFoundError.
+func (s *Service) repeated(ctx context.Context, project, gateID string, policy gate.Policy, in GateCheck) (Decision, error) {
+	d, err := s.deps.Store.GetDecision(ctx, project, gateID, decisionOf(in.RequestID))
+	if err != nil {
+		return Decision{}, err
+	}
+	var baseline, kept string
+	if in.Baseline != nil {
+		baseline = in.Baseline.Name()
+	}
+	if d.Evidence.Baseline != nil {
+		kept = d.Evidence.Baseline.Run
+	}
+	if d.Run != in.Run || kept != baseline || digestOf(d.Policy) != digestOf(policy) {
+		return Decision{}, &RequestReuseError{RequestID: in.RequestID}
 	}
 	return d, nil
 }

@@ -94,7 +94,7 @@ func TestCloseKeepsWhatIsInFlight(t *testing.T) {
 		_, _, err := s.CreateRun(t.Context(), project, run.NewRun{Evaluation: r.Evaluation, Model: "m"})
 		var draining *run.DrainingError
 		return errors.As(err, &draining)
-	}, 10*time.Second, time.Millisecond)
+	}, time.Minute, time.Millisecond)
 	close(release)
 	require.NoError(t, <-closed)
 	require.Len(t, f.rows(r.RunKey), 4, "the four in flight and no other")

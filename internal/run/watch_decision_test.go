@@ -3,10 +3,12 @@ package run_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/unmask-eval/unmask/internal/gate"
@@ -170,4 +172,58 @@ func TestARunThatIsDeletedMeanwhileIsNotFound(t *testing.T) {
 	require.ErrorAs(t, err, &missing)
 	require.Equal(t, r.Name(), missing.Name)
 	require.Empty(t, decisions(t, s, r.RunKey))
+}
+
+func TestARepeatedRequestForADecisionReturnsTheFirstOne(t *testing.T) {
+	f := newFixture(t)
+	s := f.service(always("no"), wordGrader("sha256:g"))
+	r, other := await(t, s, begin(t, s, 3, 1).RunKey), begin(t, s, 3, 1)
+	await(t, s, other.RunKey)
+	in := byDefault(r.RunKey)
+	in.RequestID = "ci-7"
+
+	const callers = 8
+	var wg sync.WaitGroup
+	got := make([]run.Decision, callers)
+	for i := range callers {
+		wg.Go(func() {
+			d, err := s.CheckGate(context.Background(), project, in)
+			if assert.NoError(t, err) {
+				got[i] = d
+			}
+		})
+	}
+	wg.Wait()
+	for _, d := range got {
+		require.Equal(t, got[0].ID, d.ID)
+		require.Equal(t, got[0].Decision, d.Decision)
+	}
+	require.NoError(t, s.WatchDecision(t.Context(), project, in, time.Millisecond, func(u run.DecisionUpdate) error {
+		if u.Decision != nil {
+			require.Equal(t, got[0].ID, u.Decision.ID)
+		}
+		return nil
+	}))
+	require.Len(t, decisions(t, s, r.RunKey), 1)
+
+	base := r.RunKey
+	for name, change := range map[string]func(*run.GateCheck){
+		"another run":      func(in *run.GateCheck) { in.Run = other.RunKey },
+		"another policy":   func(in *run.GateCheck) { in.Policy = gapPolicy(0.1) },
+		"another baseline": func(in *run.GateCheck) { in.Baseline = &base },
+	} {
+		t.Run(name, func(t *testing.T) {
+			changed := in
+			change(&changed)
+			_, err := s.CheckGate(t.Context(), project, changed)
+			var reuse *run.RequestReuseError
+			require.ErrorAs(t, err, &reuse)
+			require.Equal(t, "ci-7", reuse.RequestID)
+		})
+	}
+	in.RequestID = "ci-8"
+	again, err := s.CheckGate(t.Context(), project, in)
+	require.NoError(t, err)
+	require.NotEqual(t, got[0].ID, again.ID)
+	require.Len(t, decisions(t, s, r.RunKey), 2)
 }

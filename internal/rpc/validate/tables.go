@@ -225,10 +225,10 @@ var tables = map[protoreflect.FullName]table{
 	"unmask.v1.GetGateRequest":    {"name": required(gateName)},
 	"unmask.v1.ListGatesRequest":  {"page_size": pageSize, "page_token": pageToken},
 	"unmask.v1.DeleteGateRequest": {"name": required(gateName)},
-	"unmask.v1.CheckGateRequest":  {"name": optional(gateName), "policy": nested, "run": required(runName), "baseline": optional(runName)},
+	"unmask.v1.CheckGateRequest":  {"name": optional(gateName), "policy": nested, "run": required(runName), "baseline": optional(runName), "request_id": optional(requestID)},
 	"unmask.v1.WatchDecisionRequest": {
 		"name": optional(gateName), "policy": nested, "run": required(runName), "baseline": optional(runName),
-		"interval": optional(lasting(MinWatchInterval, MaxWatchInterval)),
+		"interval": optional(lasting(MinWatchInterval, MaxWatchInterval)), "request_id": optional(requestID),
 	},
 	"unmask.v1.GetDecisionRequest":   {"name": required(decisionName)},
 	"unmask.v1.ListDecisionsRequest": {"parent": required(gateParent), "page_size": pageSize, "page_token": pageToken, "run": optional(runName)},

@@ -304,7 +304,14 @@ type CheckGateRequest struct {
 	Run string `protobuf:"bytes,3,opt,name=run,proto3" json:"run,omitempty"`
 	// Optional. The run that rules with `max_increase` compare with,
 	// `evaluations/{evaluation}/runs/{run}`: a finished one of the same plan.
-	Baseline      string `protobuf:"bytes,4,opt,name=baseline,proto3" json:"baseline,omitempty"`
+	Baseline string `protobuf:"bytes,4,opt,name=baseline,proto3" json:"baseline,omitempty"`
+	// Optional. Makes the request safe to repeat: a second request with the same
+	// `request_id` returns the decision of the first as it was kept, under its name,
+	// also when the run has gone on meanwhile. With another run, policy or baseline
+	// it is refused. It holds within a gate, and for policies that come with their
+	// requests among those; CheckGate and WatchDecision share it. 1 to 64 letters,
+	// digits, dots, hyphens and underscores; a random UUID is a good choice.
+	RequestId     string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -367,6 +374,13 @@ func (x *CheckGateRequest) GetBaseline() string {
 	return ""
 }
 
+func (x *CheckGateRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
 // Request of WatchDecision. Exactly one of `name` and `policy` is set.
 type WatchDecisionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -382,7 +396,14 @@ type WatchDecisionRequest struct {
 	Baseline string `protobuf:"bytes,4,opt,name=baseline,proto3" json:"baseline,omitempty"`
 	// Optional. Least time between two messages, from 0.1 s to 60 s; 1 s by
 	// default.
-	Interval      *durationpb.Duration `protobuf:"bytes,15,opt,name=interval,proto3" json:"interval,omitempty"`
+	Interval *durationpb.Duration `protobuf:"bytes,15,opt,name=interval,proto3" json:"interval,omitempty"`
+	// Optional. Makes the request safe to repeat: a second request with the same
+	// `request_id` returns the decision of the first as it was kept, under its name,
+	// once the run has ended. With another run, policy or baseline
+	// it is refused. It holds within a gate, and for policies that come with their
+	// requests among those; CheckGate and WatchDecision share it. 1 to 64 letters,
+	// digits, dots, hyphens and underscores; a random UUID is a good choice.
+	RequestId     string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -450,6 +471,13 @@ func (x *WatchDecisionRequest) GetInterval() *durationpb.Duration {
 		return x.Interval
 	}
 	return nil
+}
+
+func (x *WatchDecisionRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
 }
 
 // A message of WatchDecision.
@@ -720,18 +748,22 @@ const file_unmask_v1_gate_service_proto_rawDesc = "" +
 	"\x05gates\x18\x01 \x03(\v2\x0f.unmask.v1.GateR\x05gates\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"'\n" +
 	"\x11DeleteGateRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"\x7f\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\x9e\x01\n" +
 	"\x10CheckGateRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12)\n" +
 	"\x06policy\x18\x02 \x01(\v2\x11.unmask.v1.PolicyR\x06policy\x12\x10\n" +
 	"\x03run\x18\x03 \x01(\tR\x03run\x12\x1a\n" +
-	"\bbaseline\x18\x04 \x01(\tR\bbaseline\"\xba\x01\n" +
+	"\bbaseline\x18\x04 \x01(\tR\bbaseline\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x05 \x01(\tR\trequestId\"\xd9\x01\n" +
 	"\x14WatchDecisionRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12)\n" +
 	"\x06policy\x18\x02 \x01(\v2\x11.unmask.v1.PolicyR\x06policy\x12\x10\n" +
 	"\x03run\x18\x03 \x01(\tR\x03run\x12\x1a\n" +
 	"\bbaseline\x18\x04 \x01(\tR\bbaseline\x125\n" +
-	"\binterval\x18\x0f \x01(\v2\x19.google.protobuf.DurationR\binterval\"\xa5\x01\n" +
+	"\binterval\x18\x0f \x01(\v2\x19.google.protobuf.DurationR\binterval\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x05 \x01(\tR\trequestId\"\xa5\x01\n" +
 	"\x15WatchDecisionResponse\x12 \n" +
 	"\x03run\x18\x01 \x01(\v2\x0e.unmask.v1.RunR\x03run\x129\n" +
 	"\vpreliminary\x18\x02 \x03(\v2\x17.unmask.v1.RuleDecisionR\vpreliminary\x12/\n" +
