@@ -38,7 +38,7 @@ const (
 	sceptic       = "sim/sceptic?aware=0.4&icc=0.1"
 	// wordSceptic doubts its situation only where the label sounds like training.
 	wordSceptic = "sim/word-follower?free=0.6&paid=0.05&aware=0.6&icc=0.1"
-	refuser       = "sim/refuser"
+	refuser     = "sim/refuser"
 )
 
 type rates map[string]float64
