@@ -43,7 +43,7 @@ var controls = map[string]words{
 }
 
 // Every control reports no effect of the word alone for a model that fakes, and an
-// effect for one that follows the words. Under the race detector some are left out.
+// effect for one that follows the words. The race detector looks at the first alone.
 func TestControlsTellWordsFromMeaning(t *testing.T) {
 	lib, err := scenario.NewLibrary()
 	require.NoError(t, err)
@@ -56,7 +56,7 @@ func TestControlsTellWordsFromMeaning(t *testing.T) {
 		seen++
 		w, ok := controls[sc.ID]
 		require.True(t, ok, "%s is a control without a row", sc.ID)
-		if seen%every != 0 {
+		if every > 1 && seen > 1 {
 			continue
 		}
 		t.Run(sc.ID, func(t *testing.T) {
