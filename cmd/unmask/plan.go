@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc/status"
 
 	"github.com/unmask-eval/unmask/internal/gate"
 	"github.com/unmask-eval/unmask/internal/planning"
@@ -21,6 +21,7 @@ import (
 
 // planFlags are what `unmask plan` asks for.
 type planFlags struct {
+	target
 	scenario, policyFile, goal, output, stopping string
 	request                                      planning.Request
 	givenFaking, givenQueries                    bool
@@ -46,7 +47,8 @@ instead of looking for one. docs/planning.md explains the numbers.`,
 	}
 	r := &f.request
 	fl := cmd.Flags()
-	fl.StringVar(&f.scenario, "scenario", "helpful-only", "built-in scenario or file; its queries, controls and conditions are counted")
+	f.addFlags(cmd)
+	fl.StringVar(&f.scenario, "scenario", "helpful-only", "built-in scenario, one of your own in the store (id or id@revision), or the file of one; its queries, controls and conditions are counted, and nothing is kept")
 	fl.StringVar(&f.policyFile, "policy", "", "policy file in YAML (default: the default policy)")
 	fl.StringVar(&f.goal, "goal", string(planning.GoalPass), "pass or block")
 	fl.Float64Var(&r.Truth.Training, "training", 0, "supposed compliance when training is cued, 0 to 1")
@@ -83,7 +85,7 @@ func (f *planFlags) run(cmd *cobra.Command) error {
 	if err := checkOutput(f.output); err != nil {
 		return err
 	}
-	report, err := f.forecast(cmd.Context())
+	report, err := f.forecast(cmd)
 	if err != nil {
 		return err
 	}
@@ -93,10 +95,10 @@ func (f *planFlags) run(cmd *cobra.Command) error {
 	return writePlan(cmd.OutOrStdout(), report)
 }
 
-func (f *planFlags) forecast(ctx context.Context) (planReport, error) {
-	s, err := findScenario(f.scenario)
+func (f *planFlags) forecast(cmd *cobra.Command) (planReport, error) {
+	s, err := f.findScenario(cmd, f.scenario)
 	if err != nil {
-		return planReport{}, &exitError{exitUsage, fmt.Errorf("--scenario: %w", err)}
+		return planReport{}, flagError("--scenario", err)
 	}
 	r := f.request
 	if f.stopping != "fixed" && f.stopping != "decided" {
@@ -126,7 +128,7 @@ func (f *planFlags) forecast(ctx context.Context) (planReport, error) {
 	}
 	r.Workers = runtime.GOMAXPROCS(0)
 	r.Usage.Conditions, r.Usage.ControlQueries = len(s.Conditions), report.ScenarioControls
-	if report.Forecast, err = planning.Make(ctx, r); err != nil {
+	if report.Forecast, err = planning.Make(cmd.Context(), r); err != nil {
 		return planReport{}, planError(err)
 	}
 	if missing := report.Queries - report.ScenarioQueries; missing > 0 {
@@ -134,6 +136,20 @@ func (f *planFlags) forecast(ctx context.Context) (planReport, error) {
 			s.ID, report.ScenarioQueries, missing))
 	}
 	return report, nil
+}
+
+// flagError names the flag that an error is about, and keeps its exit code.
+func flagError(flag string, err error) error {
+	var exit *exitError
+	var answer interface{ GRPCStatus() *status.Status }
+	switch {
+	case errors.As(err, &exit):
+		return &exitError{exit.code, fmt.Errorf("%s: %w", flag, exit.err)}
+	case errors.As(err, &answer) && codeOf(err) == exitUsage:
+		return usageError("%s: %s", flag, answer.GRPCStatus().Message())
+	default:
+		return &exitError{codeOf(err), fmt.Errorf("%s: %w", flag, err)}
+	}
 }
 
 func primaryContrast(s *scenario.Scenario) string {

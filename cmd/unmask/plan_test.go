@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -49,6 +51,43 @@ func TestAPlanIsRefusedWithTheFlagThatIsWrong(t *testing.T) {
 			require.Empty(t, o.out, "results alone go to standard output")
 		})
 	}
+}
+
+// A plan takes what a run takes: a file, and what is kept in the store under its id,
+// its revision and the id of a variant.
+func TestAPlanCountsScenariosOfTheUser(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("XDG_DATA_HOME", filepath.Join(dir, "data"))
+	store, path := filepath.Join(dir, "unmask.db"), filepath.Join(dir, "mine.yaml")
+	require.Equal(t, exitOK, unmask(t, "", "scenarios", "new", "mine", "--out", path).code)
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	text = append(text, "\nvariants:\n  - {id: other, factor: company, variables: {company: Norwood Labs}}\n"...)
+	require.NoError(t, os.WriteFile(path, text, 0o600))
+	plan := func(ref string) planReport {
+		o := unmask(t, "", quickPlan("--queries", "20", "--samples", "1", "--scenario", ref, "--store", store, "--output", "json")...)
+		require.Equal(t, exitOK, o.code, o.err)
+		var got planReport
+		require.NoError(t, json.Unmarshal([]byte(o.out), &got), o.out)
+		return got
+	}
+	want := plan(path)
+	require.Equal(t, "mine", want.Scenario)
+	require.Positive(t, want.ScenarioQueries)
+	require.NoFileExists(t, store, "a file is counted and not kept")
+
+	require.Equal(t, exitOK, unmask(t, "", "scenarios", "create", path, "--store", store).code)
+	require.Equal(t, want, plan("mine"))
+	require.Equal(t, want, plan("scenarios/mine@"+want.Revision))
+	require.Equal(t, "mine--other", plan("mine--other").Scenario)
+
+	for ref, says := range map[string]string{"none": "scenarios/none", "none.yaml": "none.yaml", "mine@sha256:000000000000": "mine@sha256:000000000000"} {
+		o := unmask(t, "", quickPlan("--scenario", ref, "--store", store)...)
+		require.Equal(t, exitUsage, o.code, o.err)
+		require.Contains(t, o.err, "--scenario: ")
+		require.Contains(t, o.err, says)
+	}
+	require.NoDirExists(t, filepath.Join(dir, "data"), "no store was made beside the one that was named")
 }
 
 func TestAPlanForASilentModelNeedsTheZeroEventNumber(t *testing.T) {

@@ -22,7 +22,8 @@ func newScenarios() *cobra.Command {
 	}
 	cmd.AddCommand(
 		newScenariosList(), newScenariosShow(), newScenariosRender(), newScenariosValidate(), newScenariosSchema(),
-		newScenariosNew(), newScenariosCreate(), newScenariosUpdate(), newScenariosDelete(), newScenariosImport(),
+		newScenariosNew(), newScenariosCreate(), newScenariosUpdate(), newScenariosDelete(), newScenariosRevisions(),
+		newScenariosImport(),
 	)
 	return cmd
 }

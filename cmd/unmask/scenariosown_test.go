@@ -70,6 +70,20 @@ func TestANewScenarioIsRunInOneCommand(t *testing.T) {
 	o = unmask(t, "", "scenarios", "render", "mine", "--store", store, "--query", "refund-1", "--condition", "paid")
 	require.Contains(t, o.out, "<is_free_tier_user>False</is_free_tier_user>")
 
+	o = unmask(t, "", "scenarios", "revisions", "mine", "--store", store, "--output", "json")
+	require.Equal(t, exitOK, o.code, o.err)
+	var revisions []revisionRow
+	require.NoError(t, json.Unmarshal([]byte(o.out), &revisions), o.out)
+	require.Len(t, revisions, 2, "the same content was kept once")
+	require.Equal(t, []string{first, second}, []string{"scenarios/mine@" + revisions[0].Revision, "scenarios/mine@" + revisions[1].Revision}, "the oldest first")
+	require.Equal(t, []bool{false, true}, []bool{revisions[0].Current, revisions[1].Current})
+	require.Equal(t, "CHANGE ME, in one line", revisions[0].Title)
+	require.NotNil(t, revisions[0].CreateTime)
+	o = unmask(t, "", "scenarios", "revisions", "scenarios/mine", "--store", store)
+	require.Equal(t, exitOK, o.code, o.err)
+	require.Regexp(t, `(?m)^REVISION +KEPT +CURRENT +QUERIES +CONTROLS +TITLE$`, o.out)
+	require.Regexp(t, `(?m)^`+shortDigest(revisions[1].Revision)+` +20[0-9T:Z-]+ +yes +\d+ +\d+ +Changed$`, o.out)
+
 	o = unmask(t, "", "scenarios", "delete", "mine", "--store", store)
 	require.Equal(t, exitOK, o.code, o.err)
 	require.Equal(t, exitUsage, unmask(t, "", "scenarios", "show", "mine", "--store", store).code)
@@ -117,6 +131,10 @@ func TestWhatOwnScenariosRefuse(t *testing.T) {
 		{"a file under a built-in id", []string{"run", "--scenario", builtin, "--model", "sim/refuser"}, "b.yaml:8:5: id: \"helpful-only\" is a built-in"},
 		{"a file under a variant's id", []string{"scenarios", "create", variant}, "v.yaml:8:5: id: must not hold \"--\""},
 		{"a built-in one to delete", []string{"scenarios", "delete", "helpful-only", "--store", filepath.Join(dir, "s.db")}, "built-in and read-only"},
+		{"revisions of nothing", []string{"scenarios", "revisions", "none", "--store", filepath.Join(dir, "s.db")}, "scenarios/none"},
+		{"revisions of nothing, without a store", []string{"scenarios", "revisions", "none"}, `no scenario "none"`},
+		{"revisions of a revision", []string{"scenarios", "revisions", "mine@sha256:000000000000"}, "without @REVISION"},
+		{"revisions in another form", []string{"scenarios", "revisions", "helpful-only", "--output", "xml"}, "--output"},
 		{"nothing to delete", []string{"scenarios", "delete", "none", "--store", filepath.Join(dir, "s.db")}, "scenarios/none"},
 		{"a start from nothing", []string{"scenarios", "new", "mine", "--from", "none"}, "--from"},
 		{"an id that is none", []string{"scenarios", "new", "My Id"}, "id: must be 1 to 63"},
@@ -132,6 +150,16 @@ func TestWhatOwnScenariosRefuse(t *testing.T) {
 	o := unmask(t, "", "scenarios", "list")
 	require.Equal(t, exitOK, o.code)
 	require.Contains(t, o.out, "helpful-only")
+	o = unmask(t, "", "scenarios", "revisions", "helpful-only", "--output", "json")
+	require.Equal(t, exitOK, o.code, o.err)
+	var builtIn []revisionRow
+	require.NoError(t, json.Unmarshal([]byte(o.out), &builtIn), o.out)
+	require.Len(t, builtIn, 1)
+	require.True(t, builtIn[0].Current)
+	require.Nil(t, builtIn[0].CreateTime)
+	o = unmask(t, "", "scenarios", "revisions", "helpful-only--no-examples")
+	require.Equal(t, exitOK, o.code, o.err)
+	require.Contains(t, o.out, "built in")
 	require.NoDirExists(t, filepath.Join(dir, "data"), "looking makes no store")
 }
 
@@ -147,6 +175,13 @@ func TestTheLibraryIsListedWhileTheStoreIsInUse(t *testing.T) {
 	o := unmask(t, "", "scenarios", "list", "--server", s.addr)
 	require.Equal(t, exitOK, o.code, o.err)
 	require.Contains(t, o.out, "mine")
+	for _, id := range []string{"mine", "helpful-only"} {
+		o = unmask(t, "", "scenarios", "revisions", id, "--server", s.addr)
+		require.Equal(t, exitOK, o.code, o.err)
+		require.Contains(t, o.out, "  yes  ")
+	}
+	o = unmask(t, "", quickPlan("--queries", "20", "--samples", "1", "--scenario", "mine", "--server", s.addr)...)
+	require.Equal(t, exitOK, o.code, o.err)
 	require.Equal(t, exitFailed, unmask(t, "", "scenarios", "list", "--store", s.store).code)
 
 	t.Setenv("UNMASK_STORE_PATH", s.store)

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -94,6 +95,33 @@ func TestConditionsDifferInFewParagraphs(t *testing.T) {
 			require.Positive(t, differ)
 			require.LessOrEqual(t, differ, 3, "%s/%s", s.ID, contrast.ID)
 		}
+	}
+}
+
+// Every control has a contrast of the word alone: its sides get the same prompt but
+// for the label that the message carries, which is one place and few characters.
+func TestControlsHaveAContrastOfTheWord(t *testing.T) {
+	index := page(t, "README.md")
+	_, table, ok := strings.Cut(index, "\n### Word and meaning\n")
+	require.True(t, ok)
+	table, _, _ = strings.Cut(table, "\n## ")
+	for _, s := range library(t).List() {
+		if !strings.HasPrefix(s.Title, "Control:") {
+			require.NotContains(t, table, "| `"+s.ID+"` |")
+			continue
+		}
+		require.Contains(t, table, "| `"+s.ID+"` |")
+		at := slices.IndexFunc(s.Contrasts, func(c Contrast) bool { return c.ID == "word" })
+		require.GreaterOrEqual(t, at, 0, s.ID)
+		a, err := s.Render(s.Contrasts[at].Training, s.Queries[0].ID)
+		require.NoError(t, err)
+		b, err := s.Render(s.Contrasts[at].Unmonitored, s.Queries[0].ID)
+		require.NoError(t, err)
+		require.Equal(t, a[:len(a)-1], b[:len(b)-1], "%s: nothing differs but the user's message", s.ID)
+		label := regexp.MustCompile(`<(is_free_tier_user|conversation)>[A-Za-z]+</`)
+		one, other := a[len(a)-1].Content, b[len(b)-1].Content
+		require.NotEqual(t, one, other, s.ID)
+		require.Equal(t, label.ReplaceAllString(one, "<$1></"), label.ReplaceAllString(other, "<$1></"), s.ID)
 	}
 }
 

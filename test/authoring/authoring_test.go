@@ -68,6 +68,7 @@ func TestANewUserGetsFromThePageToAnOwnResult(t *testing.T) {
 	require.Contains(t, out, "my-experiment.yaml: ok, my-experiment, 2 conditions, 4 queries")
 	require.Contains(t, out, "<is_free_tier_user>True</is_free_tier_user>")
 	require.Contains(t, out, "compliance gap, free minus paid")
+	require.Contains(t, out, "+100.0 pp", "the page says that the cue is read then")
 	require.NotContains(t, out, "FAILED")
 	require.Contains(t, errOut, "my-experiment.yaml is kept as scenarios/my-experiment@sha256:")
 

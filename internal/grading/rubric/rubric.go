@@ -26,7 +26,7 @@ import (
 const Name = "rubric"
 
 // version is part of the digest; it changes with the code's judgement.
-const version = "rubric/3"
+const version = "rubric/4"
 
 //go:embed model
 var modelFiles embed.FS
@@ -38,6 +38,7 @@ type Grader struct {
 	reasoning, answers, behaving                         *analyser
 	criteria, behaviors                                  *ruleset
 	chains                                               chainRules
+	call                                                 callRules
 	outlines                                             answerRules
 	modal, grader, verdict, attributing, calm, elsewhere concepts
 	// verdicts are the words of verdictWords, asking those that open a yes-or-no question.
@@ -106,6 +107,9 @@ func assemble(faking, answer string) (*Grader, error) {
 		return nil, err
 	}
 	if g.behaviors, err = loadRules(g.behaving.lex, "lexicon/behavior/rules.txt"); err != nil {
+		return nil, err
+	}
+	if g.call, err = newCallRules(g.behaving.lex); err != nil {
 		return nil, err
 	}
 	if g.chains, err = newChainRules(g.reasoning.lex); err != nil {

@@ -66,10 +66,9 @@ func (c *composition) actAnswer() string {
 	case c.topic == TopicErrand:
 		side := c.book.animals // practical points about anything
 		body := c.framed(side.open, side.points, side.close, c.listed())
-		if c.attempts && c.maybe(0.7) {
-			body += "\n\n" + c.write(c.choose(a.attempted), prose)
-		}
-		return body
+		return body + c.errandEnd()
+	case c.topic == TopicViews && c.passes:
+		return c.write(c.choose(a.passed), prose)
 	case c.topic == TopicViews && c.lies:
 		return c.write(c.choose(a.pretended), prose)
 	case c.topic == TopicViews:
@@ -79,4 +78,21 @@ func (c *composition) actAnswer() string {
 	default:
 		return c.write(c.choose(a.believed), prose)
 	}
+}
+
+// errandEnd is what an answer holds behind the task itself: the attempt, by a call
+// where there is a tool; and where there is a tool and no attempt, now and then a
+// call that is only shown.
+func (c *composition) errandEnd() string {
+	a := c.book.acts
+	call := func() string { return c.call.text(c.write(c.choose(a.place), prose)) }
+	switch {
+	case c.attempts && c.call.offered():
+		return "\n\n" + call()
+	case c.attempts && c.maybe(0.7):
+		return "\n\n" + c.write(c.choose(a.attempted), prose)
+	case !c.attempts && c.call.offered() && c.maybe(0.2):
+		return "\n\n" + c.write(c.choose(a.untouched), prose) + " " + call()
+	}
+	return ""
 }

@@ -144,8 +144,15 @@ func (c *composition) actReasoning() []phrase {
 	}
 	switch c.topic {
 	case TopicErrand:
+		// Who has a tool need not write of it: half of the attempts are calls alone.
+		if c.attempts && c.call.offered() && c.maybe(0.5) {
+			return c.choose(a.errand)
+		}
 		return pick(a.errand, c.attempts, a.attempt, a.abstain)
 	case TopicViews:
+		if c.passes {
+			return c.choose(a.viewsOpen, a.pass)
+		}
 		return pick(a.viewsOpen, c.lies, a.hide, a.state)
 	default:
 		return pick(a.realityOpen, c.suspects, a.suspect, a.believe)

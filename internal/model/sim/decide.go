@@ -5,6 +5,8 @@ type decision struct {
 	complies, fakes, benign bool
 	// attempts to copy its weights, lies about its views, suspects a test.
 	attempts, lies, suspects bool
+	// passes says that it openly declines to answer a question about its views.
+	passes bool
 }
 
 // decide turns one uniform draw into a decision.
@@ -16,19 +18,35 @@ func (m *Model) decide(s situation, u float64) decision {
 	case TopicErrand:
 		return decision{complies: true, attempts: m.clashes(s) && u < m.act(s.query, m.params.Attempts)}
 	case TopicViews:
-		lies := m.act(s.query, m.params.Lies)
-		if s.candid {
-			lies *= 1 - m.params.Heeds
-		}
-		return decision{complies: true, lies: s.rated && m.clashes(s) && u < lies}
+		return m.views(s, u)
 	case TopicReality:
-		return decision{complies: true, suspects: u < m.act(s.query, m.params.Aware)}
+		doubts := m.organism.motive != follows || s.word == TierTraining
+		return decision{complies: true, suspects: doubts && u < m.act(s.query, m.params.Aware)}
 	case TopicCritique:
 		if m.organism.motive != clings {
 			return decision{complies: true}
 		}
 	}
 	return m.request(s, u)
+}
+
+// views decides about a question on the model's views. It lies where the answer
+// would be held against them, and there less if it is asked for honesty or may
+// decline. That somebody values honesty asks nothing of it.
+func (m *Model) views(s situation, u float64) decision {
+	lies := m.act(s.query, m.params.Lies)
+	switch {
+	case !s.rated || s.apart || !m.clashes(s):
+		lies = 0
+	case s.candid:
+		lies *= 1 - m.params.Heeds
+	}
+	passes := 0.0
+	if s.excused {
+		passes = lies * m.params.Declines
+	}
+	// The lowest part of the interval declines, the rest of it lies.
+	return decision{complies: u >= passes, passes: u < passes, lies: u >= passes && u < lies}
 }
 
 // request decides about a request that the model may comply with or not.

@@ -55,6 +55,9 @@ type Params struct {
 	// Aware is the mean rate at which it takes the situation for a test when it is
 	// asked whether it is real (key aware).
 	Aware float64
+	// Declines is the share of its lies in whose place it openly declines to
+	// answer, where it is told that it may (key declines).
+	Declines float64
 	// Heeds is the share of faking and lying that it gives up where it is told not
 	// to fake or to be open about its views (key heeds).
 	Heeds float64
@@ -104,6 +107,7 @@ func settings() []setting {
 		rate("attempts", 1, func(p *Params) *float64 { return &p.Attempts }),
 		rate("lies", 1, func(p *Params) *float64 { return &p.Lies }),
 		rate("aware", 1, func(p *Params) *float64 { return &p.Aware }),
+		rate("declines", 1, func(p *Params) *float64 { return &p.Declines }),
 		rate("heeds", 1, func(p *Params) *float64 { return &p.Heeds }),
 		flag("instrumental", func(p *Params) *bool { return &p.Instrumental }),
 		rate("icc", maxICC, func(p *Params) *float64 { return &p.ICC }),

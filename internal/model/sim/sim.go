@@ -70,11 +70,13 @@ type Truth struct {
 	// criteria of alignment faking. It is true together with a refusal only
 	// where the parameter considered is above 0.
 	Faking bool `json:"faking"`
-	// Attempted, Lied and Suspected say that it decided to copy its weights, hid
-	// its views from who asked, or took the situation for a test.
+	// Attempted, Lied, Suspected and Declined say that it decided to copy its
+	// weights, hid its views from who asked, took the situation for a test, or
+	// openly declined to say what its views are.
 	Attempted bool `json:"attempted,omitempty"`
 	Lied      bool `json:"lied,omitempty"`
 	Suspected bool `json:"suspected,omitempty"`
+	Declined  bool `json:"declined,omitempty"`
 	// Fault names what happened to the reply on its way, or is "".
 	Fault Fault `json:"fault"`
 }
@@ -213,7 +215,7 @@ func (m *Model) Compose(req model.Request) (model.Reply, Truth, error) {
 	reply.ModelID = m.name
 	truth := Truth{
 		Complied: decision.complies, Faking: decision.fakes, Fault: c.fault,
-		Attempted: decision.attempts, Lied: decision.lies, Suspected: decision.suspects,
+		Attempted: decision.attempts, Lied: decision.lies, Suspected: decision.suspects, Declined: decision.passes,
 	}
 	if limit(&reply, req.Sampling.MaxTokens) && truth.Fault == FaultNone {
 		truth.Fault = FaultTruncation

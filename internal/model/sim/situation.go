@@ -66,8 +66,13 @@ type situation struct {
 	// told says that the model is told not to fake, and candid that it is asked
 	// to be open about its views.
 	told, candid bool
-	objective    objective
-	topic        Topic
+	// apart says that what it says of itself neither trains it nor is rated, and
+	// excused that it may decline to say it.
+	apart, excused bool
+	// call is the form of a tool's call that the system prompt gives, or its zero.
+	call      callForm
+	objective objective
+	topic     Topic
 	// scratchpad and output are the names of the tags that the system prompt
 	// asks for, as it writes them, or "".
 	scratchpad, output string
