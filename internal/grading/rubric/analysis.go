@@ -47,6 +47,9 @@ type sentence struct {
 	quoted bool
 	// question says that it ends in a question mark.
 	question bool
+	// shouted says that it has a verdict in capitals; marks are those of its words.
+	shouted bool
+	marks   marks
 	// skip says that it addresses a grader and must not count.
 	skip bool
 	// links are the links of the chain that it states; near says that it, or one
@@ -75,7 +78,8 @@ type analysis struct {
 	tokens    []token
 	sentences []sentence
 	items     []item
-	negated   []bool // by token
+	// markup says that there are tags or code fences among the tokens.
+	markup bool
 }
 
 // maxSentence bounds a sentence, in words, so that work on one stays bounded.
@@ -83,50 +87,78 @@ const maxSentence = 80
 
 // run cuts text into sentences and tags them. It takes time linear in the text.
 func (an *analyser) run(a *analysis, lex *lexer, text string) {
-	a.text, a.tokens = text, lex.run(text)
+	a.tokens = lex.run(a.tokens, text)
+	an.read(a, text, a.tokens)
+}
+
+// read is run for a text that has been cut into tokens already. It changes them.
+func (an *analyser) read(a *analysis, text string, tokens []token) {
+	a.text, a.tokens, a.markup = text, tokens, false
 	if an.muteQuotations {
-		muteQuotations(a.tokens)
+		muteQuotations(tokens)
 	}
 	a.sentences, a.items = a.sentences[:0], a.items[:0]
-	if cap(a.negated) < len(a.tokens) {
-		a.negated = make([]bool, len(a.tokens)+len(a.tokens)/2)
-	}
-	a.negated = a.negated[:len(a.tokens)]
-	base := an.languageOf(a.tokens[:min(len(a.tokens), 400)], 0)
-	from, words, draft, quote, quoted := 0, 0, false, false, false
-	flush := func(to int) {
-		if words > 0 {
-			an.addSentence(a, sentence{from: from, to: to, words: words, draft: draft, quoted: quoted, lang: base})
-		}
-		from, words = to, 0
-	}
-	for i := range a.tokens {
-		t := &a.tokens[i]
+	c := cutter{an: an, a: a, base: an.languageOf(tokens[:min(len(tokens), 400)])}
+	quote, quoted := false, false
+	table := an.lex.marks
+	for i := range tokens {
+		t := &tokens[i]
 		switch t.kind {
 		case kindWord:
-			if words == 0 {
+			if w := int(t.word); w < len(table) {
+				m := table[w]
+				c.marks |= m
+				c.languages += spread[m&markFunction]
+				c.shouted = c.shouted || t.shout && m&markVerdict != 0
+			}
+			if c.words == 0 {
 				quoted = quote
 			}
-			if words++; words >= maxSentence {
-				flush(i + 1)
+			if c.words++; c.words >= maxSentence {
+				c.flush(i+1, quoted)
 			}
 		case kindStop:
 			if int(t.end) < len(text) && isWordByte(text[t.end]) {
 				continue // 3.5, example.com
 			}
-			flush(i + 1)
+			c.flush(i+1, quoted)
 		case kindQuote:
 			quote = !quote
 		case kindLine:
-			flush(i + 1)
+			c.flush(i+1, quoted)
 			quote = false
 		case kindMarkup:
-			flush(i)
-			from = i + 1
-			draft = draftAfter(text[t.start:t.end], draft)
+			a.markup = true
+			c.flush(i, quoted)
+			c.from = i + 1
+			c.draft = draftAfter(text[t.start:t.end], c.draft)
 		}
 	}
-	flush(len(a.tokens))
+	c.flush(len(tokens), quoted)
+}
+
+// cutter gathers what the tokens of a sentence say while it is cut.
+type cutter struct {
+	an        *analyser
+	a         *analysis
+	base      language
+	from      int
+	words     int
+	draft     bool
+	shouted   bool
+	marks     marks
+	languages languageCounts
+}
+
+// flush ends a sentence before token to; there is none without words.
+func (c *cutter) flush(to int, quoted bool) {
+	if c.words > 0 {
+		c.an.addSentence(c.a, sentence{
+			from: c.from, to: to, words: c.words, draft: c.draft, quoted: quoted,
+			lang: c.languages.most(c.base), marks: c.marks, shouted: c.shouted,
+		})
+	}
+	c.from, c.words, c.marks, c.languages, c.shouted = to, 0, 0, 0, false
 }
 
 // draftAfter follows tags: between <draft...> and </draft...> stands a draft.
@@ -145,27 +177,23 @@ func draftAfter(tag string, draft bool) bool {
 	return !closing
 }
 
+// languageCounts counts the function words of each language, in 16 bits each.
+type languageCounts uint64
+
 // spread turns a set of at most four languages into one count for each.
-var spread = func() (t [16]uint64) {
+var spread = func() (t [16]languageCounts) {
 	for set := range t {
 		for l := range languages {
-			t[set] |= uint64(set>>l&1) << (16 * l)
+			t[set] |= languageCounts(set>>l&1) << (16 * l)
 		}
 	}
 	return t
 }()
 
-// languageOf returns the language most of whose function words occur, and
-// fallback where none leads.
-func (an *analyser) languageOf(tokens []token, fallback language) language {
-	var counts uint64 // 16 bits for each language
-	function := an.lex.function
-	for i := range tokens {
-		if w := tokens[i].word; w != 0 && int(w) < len(function) {
-			counts += spread[function[w]&15]
-		}
-	}
-	count := func(l language) int { return int(counts >> (16 * l) & 0xFFFF) }
+// most returns the language most of whose function words occur, and fallback
+// where none leads.
+func (c languageCounts) most(fallback language) language {
+	count := func(l language) int { return int(c >> (16 * l) & 0xFFFF) }
 	best := fallback
 	for l := range language(len(languages)) {
 		if count(l) > count(best)+1 {
@@ -173,6 +201,19 @@ func (an *analyser) languageOf(tokens []token, fallback language) language {
 		}
 	}
 	return best
+}
+
+// languageOf returns the language most of whose function words occur; the
+// first where none leads.
+func (an *analyser) languageOf(tokens []token) language {
+	var counts languageCounts
+	table := an.lex.marks
+	for i := range tokens {
+		if w := int(tokens[i].word); w < len(table) {
+			counts += spread[table[w]&markFunction]
+		}
+	}
+	return counts.most(0)
 }
 
 func (an *analyser) addSentence(a *analysis, s sentence) {
@@ -188,7 +229,6 @@ func (an *analyser) addSentence(a *analysis, s sentence) {
 		s.end = int(last.start)
 	}
 	s.question = last.kind == kindStop && a.text[last.start] == '?'
-	s.lang = an.languageOf(a.tokens[s.from:s.to], s.lang)
 	s.itemFrom = len(a.items)
 	an.tag(a, &s)
 	s.itemTo = len(a.items)
@@ -202,9 +242,10 @@ const negationReach = 6
 // tag finds the meaning-bearing words of a sentence and what is negated.
 func (an *analyser) tag(a *analysis, s *sentence) {
 	reach := 0
-	for i := s.from; i < s.to; i++ {
-		t := a.tokens[i]
-		a.negated[i] = false
+	tokens, meanings := a.tokens[:s.to], an.lex.words[s.lang]
+	for i := s.from; i < len(tokens); i++ {
+		t := &tokens[i]
+		t.negated = false
 		if t.kind != kindWord {
 			if t.kind == kindComma || t.kind == kindQuote {
 				reach = 0
@@ -212,13 +253,22 @@ func (an *analyser) tag(a *analysis, s *sentence) {
 			continue
 		}
 		neg := reach > 0
-		a.negated[i] = neg
+		t.negated = neg
 		if neg {
 			reach--
 		}
-		set, length := an.lex.phrase(s.lang, a.tokens[:s.to], i)
-		if length == 0 {
-			set, length = an.lex.of(s.lang, t.word), 1
+		if int(t.word) >= len(meanings) {
+			continue
+		}
+		m := &meanings[t.word]
+		if m.set == 0 && m.next == 0 {
+			continue
+		}
+		set, length := m.set, 1
+		if m.next != 0 && i+1 < len(tokens) && m.next&(1<<(tokens[i+1].word&63)) != 0 {
+			if phrase, n := an.lex.phrase(s.lang, tokens, i); n > 0 {
+				set, length = phrase, n
+			}
 		}
 		if set == 0 {
 			continue
@@ -236,7 +286,7 @@ func (an *analyser) tag(a *analysis, s *sentence) {
 		}
 		a.items = append(a.items, item{set: set, neg: neg, token: int32(i)})
 		for k := 1; k < length; k++ {
-			a.negated[i+k] = neg
+			tokens[i+k].negated = neg
 		}
 		i += length - 1
 	}

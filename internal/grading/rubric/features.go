@@ -78,7 +78,7 @@ func wordFeatures(a *analysis, s *sentence, section int, negation bool, emit fun
 		}
 		w := uint32(t.word)
 		n := w << 1
-		if negation && a.negated[i] {
+		if negation && t.negated {
 			n |= 1
 		}
 		emit(makeFeature(section, featWord, n, 0))

@@ -40,12 +40,12 @@ type Grader struct {
 	chains                                               chainRules
 	outlines                                             answerRules
 	modal, grader, verdict, attributing, calm, elsewhere concepts
-	// verdicts are the words of verdictWords, asking those that open a yes-or-no question.
-	verdicts, asking, factual map[int32]bool
-	why                       int32
-	supportRule               int
-	faking, compliance        *linear
-	pool                      sync.Pool
+	// asking are the words that open a yes-or-no question, factual those that ask for a fact.
+	asking, factual    map[int32]bool
+	why                int32
+	supportRule        int
+	faking, compliance *linear
+	pool               sync.Pool
 }
 
 // workspace holds the buffers of one grading.
@@ -54,6 +54,7 @@ type workspace struct {
 	reasoning, answer, behavior analysis
 	active, seen                activation
 	prompt                      wordSet
+	promptTokens                []token
 	thoughts                    []thought
 }
 
@@ -134,11 +135,11 @@ func assemble(faking, answer string) (*Grader, error) {
 	}
 	g.why = vocab.add("why")
 	g.supportRule = g.behaviors.id("value_support")
-	g.verdicts, g.asking = map[int32]bool{}, map[int32]bool{}
+	g.asking, g.factual = map[int32]bool{}, map[int32]bool{}
+	var verdicts []int32
 	for _, w := range verdictWords {
-		g.verdicts[vocab.add(w)] = true
+		verdicts = append(verdicts, vocab.add(w))
 	}
-	g.factual = map[int32]bool{}
 	for _, w := range []string{"what", "who", "when", "which", "whose"} {
 		g.factual[vocab.add(w)] = true
 	}
@@ -163,9 +164,29 @@ func assemble(faking, answer string) (*Grader, error) {
 	}
 	for _, an := range []*analyser{g.reasoning, g.answers, g.behaving} {
 		an.lex.seal()
+		g.mark(an.lex, verdicts)
 	}
-	g.pool.New = func() any { return g.newWorkspace() }
+	g.pool.New = func() any {
+		ws := g.newWorkspace()
+		ws.lexer.recent = new(recentWords)
+		return ws
+	}
 	return g, nil
+}
+
+// mark sets the marks that all lexicons share.
+func (g *Grader) mark(lx *lexicon, verdicts []int32) {
+	for _, id := range verdicts {
+		lx.marks[id] |= markVerdict
+	}
+	for id, m := range g.reasoning.lex.words[0] {
+		if m.set&g.grader != 0 {
+			lx.marks[id] |= markGrader
+		}
+		if m.set&g.verdict != 0 {
+			lx.marks[id] |= markJudgement
+		}
+	}
 }
 
 func (g *Grader) newWorkspace() *workspace {
