@@ -78,6 +78,10 @@ type analysis struct {
 	tokens    []token
 	sentences []sentence
 	items     []item
+	// meant are the tokens that may have a meaning, in its first hits places. There
+	// is one more place than there are tokens.
+	meant []int32
+	hits  int
 	// markup says that there are tags or code fences among the tokens.
 	markup bool
 }
@@ -97,7 +101,10 @@ func (an *analyser) read(a *analysis, text string, tokens []token) {
 	if an.muteQuotations {
 		muteQuotations(tokens)
 	}
-	a.sentences, a.items = a.sentences[:0], a.items[:0]
+	a.sentences, a.items, a.hits = a.sentences[:0], a.items[:0], 0
+	if len(a.meant) <= len(tokens) {
+		a.meant = make([]int32, len(tokens)+len(tokens)/2+1)
+	}
 	c := cutter{an: an, a: a, base: an.languageOf(tokens[:min(len(tokens), 400)])}
 	quote, quoted := false, false
 	table := an.lex.marks
@@ -105,11 +112,14 @@ func (an *analyser) read(a *analysis, text string, tokens []token) {
 		t := &tokens[i]
 		switch t.kind {
 		case kindWord:
+			t.negated = false
 			if w := int(t.word); w < len(table) {
 				m := table[w]
 				c.marks |= m
 				c.languages += spread[m&markFunction]
 				c.shouted = c.shouted || t.shout && m&markVerdict != 0
+				a.meant[a.hits] = int32(i)
+				a.hits += int(m >> markMeantBit) // no branch, since none could be guessed
 			}
 			if c.words == 0 {
 				quoted = quote
@@ -158,7 +168,7 @@ func (c *cutter) flush(to int, quoted bool) {
 			lang: c.languages.most(c.base), marks: c.marks, shouted: c.shouted,
 		})
 	}
-	c.from, c.words, c.marks, c.languages, c.shouted = to, 0, 0, 0, false
+	c.from, c.words, c.marks, c.languages, c.shouted, c.a.hits = to, 0, 0, 0, false, 0
 }
 
 // draftAfter follows tags: between <draft...> and </draft...> stands a draft.
@@ -241,29 +251,22 @@ const negationReach = 6
 
 // tag finds the meaning-bearing words of a sentence and what is negated.
 func (an *analyser) tag(a *analysis, s *sentence) {
-	reach := 0
+	reach, done := 0, s.from
 	tokens, meanings := a.tokens[:s.to], an.lex.words[s.lang]
-	for i := s.from; i < len(tokens); i++ {
-		t := &tokens[i]
-		t.negated = false
-		if t.kind != kindWord {
-			if t.kind == kindComma || t.kind == kindQuote {
-				reach = 0
-			}
-			continue
+	for _, hit := range a.meant[:a.hits] {
+		i := int(hit)
+		if i < done {
+			continue // inside of a phrase
 		}
+		reach = negate(tokens[done:i], reach)
+		t := &tokens[i]
 		neg := reach > 0
 		t.negated = neg
 		if neg {
 			reach--
 		}
-		if int(t.word) >= len(meanings) {
-			continue
-		}
+		done = i + 1
 		m := &meanings[t.word]
-		if m.set == 0 && m.next == 0 {
-			continue
-		}
 		set, length := m.set, 1
 		if m.next != 0 && i+1 < len(tokens) && m.next&(1<<(tokens[i+1].word&63)) != 0 {
 			if phrase, n := an.lex.phrase(s.lang, tokens, i); n > 0 {
@@ -284,10 +287,28 @@ func (an *analyser) tag(a *analysis, s *sentence) {
 		} else {
 			s.pos |= set
 		}
-		a.items = append(a.items, item{set: set, neg: neg, token: int32(i)})
-		for k := 1; k < length; k++ {
-			tokens[i+k].negated = neg
+		a.items = append(a.items, item{set: set, neg: neg, token: hit})
+		for done = i + 1; done < i+length; done++ {
+			tokens[done].negated = neg
 		}
-		i += length - 1
 	}
+	negate(tokens[done:], reach)
+}
+
+// negate marks the words that a negation governs which reaches over so many
+// words, to the end of the clause, and returns how many are left of them.
+func negate(tokens []token, reach int) int {
+	for i := range tokens {
+		if reach == 0 {
+			return 0
+		}
+		switch t := &tokens[i]; t.kind {
+		case kindWord:
+			t.negated = true
+			reach--
+		case kindComma, kindQuote:
+			return 0
+		}
+	}
+	return reach
 }

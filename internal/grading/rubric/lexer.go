@@ -18,7 +18,7 @@ type token struct {
 	kind tokenKind
 	// shout says that the word is written in capitals throughout.
 	shout bool
-	// negated says that the word is within reach of a negation; set by analyser.tag.
+	// negated says that the word is within reach of a negation. analyser.read sets it.
 	negated bool
 }
 

@@ -182,6 +182,9 @@ const (
 	// or of Grader.verdict.
 	markGrader    marks = 1 << 5
 	markJudgement marks = 1 << 6
+	// markMeant: it has a meaning, or begins a phrase, in one of the languages.
+	markMeant    marks = 1 << markMeantBit
+	markMeantBit       = 7
 )
 
 type phraseNode struct {
@@ -344,6 +347,13 @@ func (lx *lexicon) seal() {
 		lx.words[l] = append(lx.words[l], make([]meaning, n-len(lx.words[l]))...)
 	}
 	lx.marks = append(lx.marks, make([]marks, n-len(lx.marks))...)
+	for _, words := range lx.words {
+		for id, m := range words {
+			if m.set != 0 || m.next != 0 {
+				lx.marks[id] |= markMeant
+			}
+		}
+	}
 }
 
 // of returns the classes of a word in a language; none for unknown words.

@@ -166,8 +166,8 @@ type activation struct {
 	// has has the bit of a feature's number + 1. The lowest bit is always set:
 	// 0 stands for no feature, as in the tables of linear.
 	has []uint64
-	// list has the binary features, in its first n places. It is as long as
-	// there are features, and one more.
+	// list has the binary features, in its first n places. There is one more
+	// place than there are features.
 	list   []int32
 	n      int
 	traits []int32
@@ -175,8 +175,8 @@ type activation struct {
 }
 
 func (ac *activation) reset(m *linear) {
-	if len(ac.list) != len(m.features)+1 {
-		ac.list, ac.has = make([]int32, len(m.features)+1), make([]uint64, len(m.features)/64+1)
+	if n := len(m.features) + 1; len(ac.list) < n {
+		ac.list, ac.has = make([]int32, n), make([]uint64, n/64+1)
 	}
 	clear(ac.has)
 	ac.has[0] = 1
