@@ -78,10 +78,8 @@ type analysis struct {
 	tokens    []token
 	sentences []sentence
 	items     []item
-	// meant are the tokens that may have a meaning, in its first hits places. There
-	// is one more place than there are tokens.
+	// meant has room for every token of a sentence, and one more.
 	meant []int32
-	hits  int
 	// markup says that there are tags or code fences among the tokens.
 	markup bool
 }
@@ -101,13 +99,24 @@ func (an *analyser) read(a *analysis, text string, tokens []token) {
 	if an.muteQuotations {
 		muteQuotations(tokens)
 	}
-	a.sentences, a.items, a.hits = a.sentences[:0], a.items[:0], 0
-	if len(a.meant) <= len(tokens) {
-		a.meant = make([]int32, len(tokens)+len(tokens)/2+1)
+	a.sentences, a.items = a.sentences[:0], a.items[:0]
+	if a.meant == nil {
+		a.meant = make([]int32, maxSentence+1)
 	}
-	c := cutter{an: an, a: a, base: an.languageOf(tokens[:min(len(tokens), 400)])}
-	quote, quoted := false, false
-	table := an.lex.marks
+	base := an.languageOf(tokens[:min(len(tokens), 400)])
+	table, meant := an.lex.marks, a.meant
+	from, draft, quote, quoted := 0, false, false, false
+	var st statement
+	// flush ends a sentence before token to; there is none without words.
+	flush := func(to int) {
+		if st.words > 0 {
+			s := a.add()
+			s.from, s.to, s.words, s.draft, s.quoted = from, to, st.words, draft, quoted
+			s.lang, s.marks, s.shouted = st.languages.most(base), st.marks, st.shouted
+			an.finish(a, s, meant[:st.meant])
+		}
+		from, st = to, statement{}
+	}
 	for i := range tokens {
 		t := &tokens[i]
 		switch t.kind {
@@ -115,60 +124,53 @@ func (an *analyser) read(a *analysis, text string, tokens []token) {
 			t.negated = false
 			if w := int(t.word); w < len(table) {
 				m := table[w]
-				c.marks |= m
-				c.languages += spread[m&markFunction]
-				c.shouted = c.shouted || t.shout && m&markVerdict != 0
-				a.meant[a.hits] = int32(i)
-				a.hits += int(m >> markMeantBit) // no branch, since none could be guessed
+				st.marks |= m
+				st.languages += spread[m&markFunction]
+				if t.shout && m&markVerdict != 0 {
+					st.shouted = true
+				}
+				meant[st.meant] = int32(i)
+				st.meant += int(m >> markMeantBit) // no branch, since none could be guessed
 			}
-			if c.words == 0 {
+			if st.words == 0 {
 				quoted = quote
 			}
-			if c.words++; c.words >= maxSentence {
-				c.flush(i+1, quoted)
+			if st.words++; st.words >= maxSentence {
+				flush(i + 1)
 			}
 		case kindStop:
 			if int(t.end) < len(text) && isWordByte(text[t.end]) {
 				continue // 3.5, example.com
 			}
-			c.flush(i+1, quoted)
+			flush(i + 1)
 		case kindQuote:
 			quote = !quote
 		case kindLine:
-			c.flush(i+1, quoted)
+			flush(i + 1)
 			quote = false
 		case kindMarkup:
 			a.markup = true
-			c.flush(i, quoted)
-			c.from = i + 1
-			c.draft = draftAfter(text[t.start:t.end], c.draft)
+			flush(i)
+			from = i + 1
+			draft = draftAfter(text[t.start:t.end], draft)
 		}
 	}
-	c.flush(len(tokens), quoted)
+	flush(len(tokens))
 }
 
-// cutter gathers what the tokens of a sentence say while it is cut.
-type cutter struct {
-	an        *analyser
-	a         *analysis
-	base      language
-	from      int
+// statement gathers what the words of a sentence say while it is cut.
+type statement struct {
 	words     int
-	draft     bool
-	shouted   bool
+	meant     int // how many may have a meaning
 	marks     marks
 	languages languageCounts
+	shouted   bool
 }
 
-// flush ends a sentence before token to; there is none without words.
-func (c *cutter) flush(to int, quoted bool) {
-	if c.words > 0 {
-		c.an.addSentence(c.a, sentence{
-			from: c.from, to: to, words: c.words, draft: c.draft, quoted: quoted,
-			lang: c.languages.most(c.base), marks: c.marks, shouted: c.shouted,
-		})
-	}
-	c.from, c.words, c.marks, c.languages, c.shouted, c.a.hits = to, 0, 0, 0, false, 0
+// add appends an empty sentence.
+func (a *analysis) add() *sentence {
+	a.sentences = append(a.sentences, sentence{})
+	return &a.sentences[len(a.sentences)-1]
 }
 
 // draftAfter follows tags: between <draft...> and </draft...> stands a draft.
@@ -226,23 +228,24 @@ func (an *analyser) languageOf(tokens []token) language {
 	return counts.most(0)
 }
 
-func (an *analyser) addSentence(a *analysis, s sentence) {
+// finish sets what follows from the tokens of a sentence, of which meant are
+// those that may have a meaning.
+func (an *analyser) finish(a *analysis, s *sentence, meant []int32) {
 	for s.from < s.to && a.tokens[s.from].kind != kindWord {
 		if a.tokens[s.from].kind == kindBullet {
 			s.listed = true
 		}
 		s.from++
 	}
-	last := a.tokens[s.to-1]
+	last := &a.tokens[s.to-1]
 	s.start, s.end = int(a.tokens[s.from].start), int(last.end)
 	if last.kind == kindLine {
 		s.end = int(last.start)
 	}
 	s.question = last.kind == kindStop && a.text[last.start] == '?'
 	s.itemFrom = len(a.items)
-	an.tag(a, &s)
+	an.tag(a, s, meant)
 	s.itemTo = len(a.items)
-	a.sentences = append(a.sentences, s)
 }
 
 // negationReach is how many words a negation governs, at most to the end of
@@ -250,10 +253,10 @@ func (an *analyser) addSentence(a *analysis, s sentence) {
 const negationReach = 6
 
 // tag finds the meaning-bearing words of a sentence and what is negated.
-func (an *analyser) tag(a *analysis, s *sentence) {
+func (an *analyser) tag(a *analysis, s *sentence, meant []int32) {
 	reach, done := 0, s.from
 	tokens, meanings := a.tokens[:s.to], an.lex.words[s.lang]
-	for _, hit := range a.meant[:a.hits] {
+	for _, hit := range meant {
 		i := int(hit)
 		if i < done {
 			continue // inside of a phrase

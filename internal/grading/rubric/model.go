@@ -73,9 +73,6 @@ func bigramBit(first, second uint32) uint32 {
 }
 
 func (b *bigramFilter) has(first, second uint32) bool {
-	if b == nil {
-		return false
-	}
 	h := bigramBit(first, second)
 	return b[h>>6]&(1<<(h&63)) != 0
 }
@@ -215,13 +212,14 @@ func (ac *activation) norm() float64 { return 1 / math.Sqrt(float64(ac.n)+1) }
 
 // sum returns the calibrated log odds of class c.
 func (m *linear) sum(ac *activation, c int) float64 {
-	z, n := 0.0, ac.norm()
+	z := 0.0
+	column := m.weights[c:]
 	for _, i := range ac.binary() {
-		z += float64(m.weights[int(i)*m.classes+c])
+		z += float64(column[int(i)*m.classes])
 	}
-	z *= n
+	z *= ac.norm()
 	for k, i := range ac.traits {
-		z += float64(m.weights[int(i)*m.classes+c]) * ac.values[k]
+		z += float64(column[int(i)*m.classes]) * ac.values[k]
 	}
 	return (z+m.bias[c])*m.scale[c] + m.shift[c]
 }

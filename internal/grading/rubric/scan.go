@@ -121,6 +121,9 @@ func (m *linear) putPairs(ac *activation, items []item) {
 // putWords puts the words and bigrams of a sentence.
 func (m *linear) putWords(ac *activation, tokens []token, section int, negation bool) {
 	table, filter := m.wordOf[section], m.bigrams[section]
+	if filter == nil {
+		filter = &noBigrams
+	}
 	sign := uint32(0)
 	if negation {
 		sign = 1
@@ -128,13 +131,13 @@ func (m *linear) putWords(ac *activation, tokens []token, section int, negation 
 	prev := uint32(0)
 	for i := range tokens {
 		t := &tokens[i]
-		if t.kind != kindWord || t.word == 0 {
-			if t.kind == kindWord || t.kind == kindComma {
+		w := uint32(t.word)
+		if w == 0 {
+			if t.kind <= kindComma {
 				prev = 0
 			}
 			continue
 		}
-		w := uint32(t.word)
 		n := w << 1
 		if t.negated {
 			n |= sign
@@ -142,9 +145,17 @@ func (m *linear) putWords(ac *activation, tokens []token, section int, negation 
 		if int(n) < len(table) {
 			ac.put(table[n])
 		}
-		if prev != 0 && filter.has(prev, w) {
-			ac.put(m.index.get(uint64(makeFeature(section, featBigram, prev, w))) + 1)
+		if filter.has(prev, w) {
+			ac.put(m.bigram(section, prev, w))
 		}
 		prev = w
 	}
+}
+
+// noBigrams is the filter of a section without features of two words.
+var noBigrams bigramFilter
+
+// bigram returns the number + 1 of two words, or 0.
+func (m *linear) bigram(section int, first, second uint32) int32 {
+	return m.index.get(uint64(makeFeature(section, featBigram, first, second))) + 1
 }
