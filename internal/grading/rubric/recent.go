@@ -17,7 +17,7 @@ type recentWord struct {
 // vocabulary must not grow while it is in use.
 type recentWords [1 << recentBits]recentWord
 
-const recentBits = 11
+const recentBits = 12
 
 func (r *recentWords) at(low, high uint64) *recentWord {
 	return &r[(low^bits.RotateLeft64(high*0x9E3779B97F4A7C15, 32))*0xFF51AFD7ED558CCD>>(64-recentBits)]
