@@ -150,19 +150,12 @@ func (l *lexer) word(text string, i int) int {
 	if l.recent == nil {
 		return l.scanWord(text, i)
 	}
-	w, ok := foldPlain(text, i)
-	if !ok {
+	r, end, shout := l.recall(text, i)
+	if r == nil {
 		return l.scanWord(text, i)
 	}
-	r := l.recent.at(w.low, w.high)
-	if r.low != w.low || r.high != w.high {
-		l.buf = w.spell(l.buf[:0])
-		s := stem(l.buf)
-		hash := hashStem(s)
-		*r = recentWord{low: w.low, high: w.high, word: l.vocab.find(s, hash), hash: hash}
-	}
-	l.tokens = append(l.tokens, token{start: int32(i), end: int32(w.end), word: r.word, hash: r.hash, shout: !w.lower})
-	return w.end
+	l.tokens = append(l.tokens, token{start: int32(i), end: int32(end), word: r.word, hash: r.hash, shout: shout})
+	return end
 }
 
 const escape = 0x1b

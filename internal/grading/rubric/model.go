@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"math"
+	"math/bits"
 	"sort"
 	"strconv"
 	"strings"
@@ -19,7 +20,8 @@ type linear struct {
 	scale, shift []float64
 	features     []feature
 	weights      []float32 // features x classes
-	index        numberTable
+	// index holds what none of the tables below has.
+	index numberTable
 	// classOf, pairOf, nearOf and linkOf hold the numbers + 1 of features of
 	// classes and links, which are looked up most, by section and operand and by
 	// two operands.
@@ -34,10 +36,10 @@ type linear struct {
 	classesOf [len(sectionNames)]classSet
 	nearby    classSet
 	followers [operands]classSet
-	// wordOf holds the numbers + 1 of words by section and word; bigrams tells
-	// quickly that two words in a section are no feature.
+	// wordOf holds the numbers + 1 of words by section and word, bigrams those of
+	// two words.
 	wordOf  [len(sectionNames)][]int32
-	bigrams [len(sectionNames)]*bigramFilter
+	bigrams [len(sectionNames)]*bigramTable
 }
 
 // operands is how many class operands there are: 64 classes, plain or negated.
@@ -62,19 +64,65 @@ func (c *classSet) join(other classSet) {
 	c.neg |= other.neg
 }
 
-// bigramFilter has the bit of every pair of words that is a feature, and of
-// few others.
-type bigramFilter [1 << (bigramBits - 6)]uint64
-
-const bigramBits = 16
-
-func bigramBit(first, second uint32) uint32 {
-	return (first*0x9E3779B1 ^ second*0x85EBCA6B) >> (32 - bigramBits)
+// bigramTable holds the numbers + 1 of pairs of words. It is a hash table with a
+// bit set that tells of nearly every pair that is not in it.
+type bigramTable struct {
+	filter [1 << (filterBits - 6)]uint64
+	slots  []bigramSlot // a power of two, at least twice as many as pairs
+	shift  int
 }
 
-func (b *bigramFilter) has(first, second uint32) bool {
-	h := bigramBit(first, second)
-	return b[h>>6]&(1<<(h&63)) != 0
+type bigramSlot struct {
+	first, second uint32
+	number        int32 // 0 for a free slot
+}
+
+const filterBits = 16
+
+func hashBigram(first, second uint32) uint32 { return first*0x9E3779B1 ^ second*0x85EBCA6B }
+
+// may reports whether the table may have the pair of words that has a hash.
+func (b *bigramTable) may(hash uint32) bool {
+	h := hash >> (32 - filterBits)
+	return b.filter[h>>6]&(1<<(h&63)) != 0
+}
+
+// get returns the number + 1 of two words, or 0.
+func (b *bigramTable) get(hash, first, second uint32) int32 {
+	for i := int(hash >> b.shift); ; i++ {
+		s := &b.slots[i&(len(b.slots)-1)]
+		if s.number == 0 || s.first == first && s.second == second {
+			return s.number
+		}
+	}
+}
+
+// newBigramTable makes the table of a section; features that are no bigrams of
+// it are left out.
+func newBigramTable(features []feature, section int) *bigramTable {
+	b := &bigramTable{}
+	size := 0
+	for _, f := range features {
+		if f.kind() == featBigram && f.section() == section {
+			size++
+		}
+	}
+	width := bits.Len(uint(2 * size))
+	b.slots, b.shift = make([]bigramSlot, 1<<width), 32-width
+	for i, f := range features {
+		if f.kind() != featBigram || f.section() != section {
+			continue
+		}
+		hash := hashBigram(f.first(), f.second())
+		h := hash >> (32 - filterBits)
+		b.filter[h>>6] |= 1 << (h & 63)
+		k := int(hash >> b.shift)
+		for b.slots[k].number != 0 && (b.slots[k].first != f.first() || b.slots[k].second != f.second()) {
+			k = (k + 1) & (len(b.slots) - 1)
+		}
+		b.slots[k] = bigramSlot{f.first(), f.second(), int32(i + 1)}
+	}
+	return b
 }
 
 func (m *linear) build() {
@@ -101,14 +149,10 @@ func (m *linear) build() {
 			grow(&m.wordOf[section], f.first())[f.first()] = number
 		case featTrait:
 			m.traitOf[f.first()] = number
-		case featBigram:
-			if m.bigrams[section] == nil {
-				m.bigrams[section] = new(bigramFilter)
-			}
-			h := bigramBit(f.first(), f.second())
-			m.bigrams[section][h>>6] |= 1 << (h & 63)
-			m.index.put(uint64(f), int32(i))
 		}
+	}
+	for section := range m.bigrams {
+		m.bigrams[section] = newBigramTable(m.features, section)
 	}
 }
 
@@ -153,7 +197,7 @@ func (m *linear) find(f feature) int32 {
 		}
 		return -1
 	default:
-		return m.index.get(uint64(f))
+		return m.bigrams[f.section()].get(hashBigram(f.first(), f.second()), f.first(), f.second()) - 1
 	}
 }
 

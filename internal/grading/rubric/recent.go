@@ -50,51 +50,56 @@ func wordBytes(x uint64) (letters, digits uint64) {
 	return letters, digits
 }
 
-// folded is a word as recentWords keeps it.
-type folded struct {
-	low, high uint64
-	end       int
-	// lower says that it has a character other than a capital.
-	lower bool
-}
+// longestRecent is the longest word that is remembered, in bytes.
+const longestRecent = 16
 
-// foldPlain reads the word at text[i], which is a letter or digit of ASCII. ok
-// is false unless it is one that recentWords keeps and something else than an
-// apostrophe or a character outside of ASCII follows.
-func foldPlain(text string, i int) (w folded, ok bool) {
-	const longest = 16
-	if i+longest >= len(text) {
-		return w, false
+// recall returns the word at text[i], which begins with a letter or digit of
+// ASCII, the offset behind it and whether it is in capitals throughout. It
+// returns nil for a word that is not to be remembered: a longer one, or one
+// that an apostrophe or a character outside of ASCII follows, or one so near the
+// end of the text that 16 bytes cannot be read.
+func (l *lexer) recall(text string, i int) (r *recentWord, end int, shout bool) {
+	if i+longestRecent >= len(text) {
+		return nil, 0, false
 	}
 	x := eight(text, i)
 	letters, digits := wordBytes(x)
 	n := bits.TrailingZeros64(^(letters|digits)&tops) >> 3
 	mask := uint64(1)<<(8*n) - 1 // all ones for n = 8
-	w.low = (x | letters>>2) & mask
+	low, high := (x|letters>>2)&mask, uint64(0)
 	lower := (digits | letters&(x<<2)) & mask
 	if n == 8 {
 		x = eight(text, i+8)
 		letters, digits = wordBytes(x)
 		m := bits.TrailingZeros64(^(letters|digits)&tops) >> 3
 		if m == 8 {
-			return w, false
+			return nil, 0, false
 		}
 		mask = uint64(1)<<(8*m) - 1
-		w.high = (x | letters>>2) & mask
+		high = (x | letters>>2) & mask
 		lower |= (digits | letters&(x<<2)) & mask
 		n += m
 	}
-	w.end, w.lower = i+n, lower != 0
-	next := text[w.end]
-	return w, next != '\'' && next < 0x80
+	end = i + n
+	if next := text[end]; next == '\'' || next >= 0x80 {
+		return nil, 0, false
+	}
+	r = l.recent.at(low, high)
+	if r.low != low || r.high != high {
+		l.learn(r, low, high)
+	}
+	return r, end, lower == 0
 }
 
-// spell appends the letters of a word.
-func (w *folded) spell(dst []byte) []byte {
-	for _, x := range [2]uint64{w.low, w.high} {
+// learn looks a word up and puts it into a place of l.recent.
+func (l *lexer) learn(r *recentWord, low, high uint64) {
+	l.buf = l.buf[:0]
+	for _, x := range [2]uint64{low, high} {
 		for ; x != 0; x >>= 8 {
-			dst = append(dst, byte(x))
+			l.buf = append(l.buf, byte(x))
 		}
 	}
-	return dst
+	s := stem(l.buf)
+	hash := hashStem(s)
+	*r = recentWord{low: low, high: high, word: l.vocab.find(s, hash), hash: hash}
 }

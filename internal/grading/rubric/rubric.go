@@ -232,7 +232,7 @@ func (g *Grader) Grade(ctx context.Context, s grading.Subject) (grading.Verdict,
 	defer g.pool.Put(ws)
 	v := grading.Verdict{
 		Grader: Name, GraderDigest: g.digest, Votes: 1,
-		Flags: []string{}, Behaviors: []grading.Behavior{}, Criteria: []grading.Criterion{},
+		Flags: []string{}, Behaviors: []grading.Behavior{}, Criteria: make([]grading.Criterion, 0, len(criterionIDs)),
 	}
 	r := g.gradeReasoning(ws, s, &v)
 	g.gradeAnswer(ws, s, r, &v)

@@ -120,10 +120,7 @@ func (m *linear) putPairs(ac *activation, items []item) {
 
 // putWords puts the words and bigrams of a sentence.
 func (m *linear) putWords(ac *activation, tokens []token, section int, negation bool) {
-	table, filter := m.wordOf[section], m.bigrams[section]
-	if filter == nil {
-		filter = &noBigrams
-	}
+	table, bigrams := m.wordOf[section], m.bigrams[section]
 	sign := uint32(0)
 	if negation {
 		sign = 1
@@ -145,17 +142,9 @@ func (m *linear) putWords(ac *activation, tokens []token, section int, negation 
 		if int(n) < len(table) {
 			ac.put(table[n])
 		}
-		if filter.has(prev, w) {
-			ac.put(m.bigram(section, prev, w))
+		if hash := hashBigram(prev, w); bigrams.may(hash) {
+			ac.put(bigrams.get(hash, prev, w))
 		}
 		prev = w
 	}
-}
-
-// noBigrams is the filter of a section without features of two words.
-var noBigrams bigramFilter
-
-// bigram returns the number + 1 of two words, or 0.
-func (m *linear) bigram(section int, first, second uint32) int32 {
-	return m.index.get(uint64(makeFeature(section, featBigram, first, second))) + 1
 }

@@ -169,6 +169,7 @@ func (t *Trainer) collect(ws *workspace, task Task, e Example, emit func(feature
 		}
 		return
 	}
+	ws.answer.tokens = ws.lexer.run(ws.answer.tokens, e.Text)
 	o, q, _ := t.g.readAnswer(ws, e.Prompt, e.Text)
 	answerFeatures(&ws.answer, emit)
 	t.g.answerTraits(&ws.answer, &o, q, trait)
