@@ -261,7 +261,9 @@ func (an *analyser) tag(a *analysis, s *sentence, meant []int32) {
 		if i < done {
 			continue // inside of a phrase
 		}
-		reach = negate(tokens[done:i], reach)
+		if reach > 0 {
+			reach = negate(tokens[done:i], reach)
+		}
 		t := &tokens[i]
 		neg := reach > 0
 		t.negated = neg
@@ -295,7 +297,9 @@ func (an *analyser) tag(a *analysis, s *sentence, meant []int32) {
 			tokens[done].negated = neg
 		}
 	}
-	negate(tokens[done:], reach)
+	if reach > 0 {
+		negate(tokens[done:], reach)
+	}
 }
 
 // negate marks the words that a negation governs which reaches over so many

@@ -149,10 +149,9 @@ func (g *Grader) complianceOdds(ws *workspace, o *outline, q asked) [answerColum
 	ac.reset(m)
 	g.scanAnswer(m, ac, &ws.answer)
 	g.answerTraits(&ws.answer, o, q, func(t traitID, x float64) { ac.trait(m, t, x) })
-	var p [answerColumns]float64
-	total := 0.0
+	p, total := m.answerSums(ac), 0.0
 	for c := range p {
-		p[c] = sigmoid(m.sum(ac, c))
+		p[c] = sigmoid(p[c])
 		total += p[c]
 	}
 	for c := range p {

@@ -144,20 +144,6 @@ func (l *lexer) run(dst []token, text string) []token {
 	return dst
 }
 
-// word reads a word that starts with a letter or digit of ASCII at i and
-// returns the offset behind it.
-func (l *lexer) word(text string, i int) int {
-	if l.recent == nil {
-		return l.scanWord(text, i)
-	}
-	r, end, shout := l.recall(text, i)
-	if r == nil {
-		return l.scanWord(text, i)
-	}
-	l.tokens = append(l.tokens, token{start: int32(i), end: int32(end), word: r.word, hash: r.hash, shout: shout})
-	return end
-}
-
 const escape = 0x1b
 
 // skipEscape returns the offset behind a terminal's control sequence at i, such

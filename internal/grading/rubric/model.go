@@ -254,18 +254,21 @@ const traitScale = 0.15
 // norm is the value of each binary feature: texts count alike, however long.
 func (ac *activation) norm() float64 { return 1 / math.Sqrt(float64(ac.n)+1) }
 
-// sum returns the calibrated log odds of class c.
-func (m *linear) sum(ac *activation, c int) float64 {
-	z := 0.0
-	column := m.weights[c:]
+// answerSums returns the calibrated log odds of each class of a model of answers.
+func (m *linear) answerSums(ac *activation) (z [answerColumns]float64) {
 	for _, i := range ac.binary() {
-		z += float64(column[int(i)*m.classes])
+		w := m.weights[int(i)*answerColumns:][:answerColumns]
+		z[0], z[1], z[2] = z[0]+float64(w[0]), z[1]+float64(w[1]), z[2]+float64(w[2])
 	}
-	z *= ac.norm()
-	for k, i := range ac.traits {
-		z += float64(column[int(i)*m.classes]) * ac.values[k]
+	n := ac.norm()
+	for c := range z {
+		z[c] *= n
+		for k, i := range ac.traits {
+			z[c] += float64(m.weights[int(i)*answerColumns+c]) * ac.values[k]
+		}
+		z[c] = (z[c]+m.bias[c])*m.scale[c] + m.shift[c]
 	}
-	return (z+m.bias[c])*m.scale[c] + m.shift[c]
+	return z
 }
 
 func sigmoid(z float64) float64 { return 1 / (1 + math.Exp(-z)) }

@@ -1,6 +1,9 @@
 package rubric
 
-import "math/bits"
+import (
+	"math/bits"
+	"unicode/utf8"
+)
 
 // recentWord is a word that the lexer has met: its folded letters, in the order
 // of the text from the lowest byte up, and what the vocabulary says of it.
@@ -39,56 +42,58 @@ func eight(text string, i int) uint64 {
 		uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
 }
 
-// wordBytes tells which of eight bytes are letters and which are digits of
-// ASCII. No sum below carries into the next byte, since every byte of plain is
-// under 0x80.
-func wordBytes(x uint64) (letters, digits uint64) {
+// letterBytes and digitBytes have the highest bit set of those of eight bytes
+// that are letters or digits of ASCII. Their other bits, and what they say of
+// bytes outside of ASCII, mean nothing. No sum carries into the next byte, since
+// every byte of plain is under 0x80.
+func letterBytes(x uint64) uint64 {
+	plain := x&^tops | 0x20*ones
+	return (plain + (0x80-'a')*ones) &^ (plain + (0x7F-'z')*ones)
+}
+
+func digitBytes(x uint64) uint64 {
 	plain := x &^ tops
-	lower := plain | 0x20*ones
-	letters = (lower + (0x80-'a')*ones) &^ (lower + (0x7F-'z')*ones) & tops &^ x
-	digits = (plain + (0x80-'0')*ones) &^ (plain + (0x7F-'9')*ones) & tops &^ x
-	return letters, digits
+	return (plain + (0x80-'0')*ones) &^ (plain + (0x7F-'9')*ones)
 }
 
 // longestRecent is the longest word that is remembered, in bytes.
 const longestRecent = 16
 
-// recall returns the word at text[i], which begins with a letter or digit of
-// ASCII, the offset behind it and whether it is in capitals throughout. It
-// returns nil for a word that is not to be remembered: a longer one, or one
-// that an apostrophe or a character outside of ASCII follows, or one so near the
-// end of the text that 16 bytes cannot be read.
-func (l *lexer) recall(text string, i int) (r *recentWord, end int, shout bool) {
-	if i+longestRecent >= len(text) {
-		return nil, 0, false
+// word reads a word that starts with a letter or digit of ASCII at i and
+// returns the offset behind it. It is scanWord, but for words that are
+// remembered: no longer than longestRecent, without an apostrophe or a character
+// outside of ASCII behind, and not at the very end of the text.
+func (l *lexer) word(text string, i int) int {
+	if l.recent == nil || i+longestRecent >= len(text) {
+		return l.scanWord(text, i)
 	}
 	x := eight(text, i)
-	letters, digits := wordBytes(x)
-	n := bits.TrailingZeros64(^(letters|digits)&tops) >> 3
-	mask := uint64(1)<<(8*n) - 1 // all ones for n = 8
-	low, high := (x|letters>>2)&mask, uint64(0)
-	lower := (digits | letters&(x<<2)) & mask
-	if n == 8 {
+	letters := letterBytes(x)
+	after := (letters|digitBytes(x))&^x&tops ^ tops // the bytes that do not belong to the word
+	mask := (after&-after)>>7 - 1                   // those before the first one; all if there is none
+	low, high := (x|letters&tops>>2)&mask, uint64(0)
+	small := (x<<2 | ^letters) & tops & mask // those that are no capitals
+	end := i + bits.TrailingZeros64(after)>>3
+	if after == 0 {
 		x = eight(text, i+8)
-		letters, digits = wordBytes(x)
-		m := bits.TrailingZeros64(^(letters|digits)&tops) >> 3
-		if m == 8 {
-			return nil, 0, false
+		letters = letterBytes(x)
+		if after = (letters|digitBytes(x))&^x&tops ^ tops; after == 0 {
+			return l.scanWord(text, i)
 		}
-		mask = uint64(1)<<(8*m) - 1
-		high = (x | letters>>2) & mask
-		lower |= (digits | letters&(x<<2)) & mask
-		n += m
+		mask = (after&-after)>>7 - 1
+		high = (x | letters&tops>>2) & mask
+		small |= (x<<2 | ^letters) & tops & mask
+		end = i + 8 + bits.TrailingZeros64(after)>>3
 	}
-	end = i + n
-	if next := text[end]; next == '\'' || next >= 0x80 {
-		return nil, 0, false
+	if next := text[end]; next == '\'' || next >= utf8.RuneSelf {
+		return l.scanWord(text, i)
 	}
-	r = l.recent.at(low, high)
+	r := l.recent.at(low, high)
 	if r.low != low || r.high != high {
 		l.learn(r, low, high)
 	}
-	return r, end, lower == 0
+	l.tokens = append(l.tokens, token{start: int32(i), end: int32(end), word: r.word, hash: r.hash, shout: small == 0})
+	return end
 }
 
 // learn looks a word up and puts it into a place of l.recent.

@@ -143,7 +143,9 @@ func (m *linear) putWords(ac *activation, tokens []token, section int, negation 
 			ac.put(table[n])
 		}
 		if hash := hashBigram(prev, w); bigrams.may(hash) {
-			ac.put(bigrams.get(hash, prev, w))
+			if number := bigrams.get(hash, prev, w); number != 0 {
+				ac.put(number)
+			}
 		}
 		prev = w
 	}
