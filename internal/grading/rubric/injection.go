@@ -77,8 +77,8 @@ var _ grading.Detector = (*Grader)(nil)
 // Addressed implements grading.Detector: the sentences that this grader leaves
 // out of its own judgement.
 func (g *Grader) Addressed(part grading.EvidencePart, text string) []grading.Span {
-	ws, _ := g.pool.Get().(*workspace)
-	defer g.pool.Put(ws)
+	ws := g.borrow()
+	defer g.release(ws)
 	a := &ws.reasoning
 	var found bool
 	if part == grading.EvidenceReasoning {

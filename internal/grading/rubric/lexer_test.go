@@ -1,8 +1,6 @@
 package rubric
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -108,13 +106,8 @@ func TestRecentWordsChangeNothing(t *testing.T) {
 			check(t, "I "+word+after)
 		}
 	}
-	names, err := filepath.Glob(filepath.Join("corpus", "*.txt"))
-	require.NoError(t, err)
-	require.NotEmpty(t, names)
-	for _, name := range names {
-		data, err := os.ReadFile(name)
-		require.NoError(t, err)
-		check(t, string(data))
+	for _, text := range corpus(t) {
+		check(t, text)
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		piece := rapid.OneOf(rapid.SampledFrom(pieces), rapid.StringMatching(`[A-Za-z0-9]{1,20}`), rapid.String())

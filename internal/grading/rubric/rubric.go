@@ -174,6 +174,36 @@ func assemble(faking, answer string) (*Grader, error) {
 	return g, nil
 }
 
+// maxRetained is how many entries the buffers of a workspace may have that is
+// kept for the next transcript: some 3 MB, as many as 400 KB of text take.
+const maxRetained = 1 << 17
+
+func (g *Grader) borrow() *workspace {
+	ws, _ := g.pool.Get().(*workspace)
+	return ws
+}
+
+// release gives a workspace back, without the texts, and reports whether it is
+// kept; one that has grown over a huge transcript is not.
+func (g *Grader) release(ws *workspace) bool {
+	ws.reasoning.text, ws.answer.text = "", ""
+	ws.behavior.text, ws.behavior.tokens = "", nil // the tokens are the others'
+	if ws.entries() > maxRetained {
+		return false
+	}
+	g.pool.Put(ws)
+	return true
+}
+
+// entries is how many entries the buffers have that grow with the texts.
+func (ws *workspace) entries() int {
+	n := cap(ws.lexer.buf) + cap(ws.promptTokens) + cap(ws.thoughts)
+	for _, a := range []*analysis{&ws.reasoning, &ws.answer, &ws.behavior} {
+		n += cap(a.tokens) + cap(a.sentences) + cap(a.items)
+	}
+	return n
+}
+
 // mark sets the marks that all lexicons share.
 func (g *Grader) mark(lx *lexicon, verdicts []int32) {
 	for _, id := range verdicts {
@@ -228,8 +258,12 @@ func (g *Grader) Grade(ctx context.Context, s grading.Subject) (grading.Verdict,
 	if err := ctx.Err(); err != nil {
 		return grading.Verdict{}, fmt.Errorf("rubric: %w", err)
 	}
-	ws, _ := g.pool.Get().(*workspace)
-	defer g.pool.Put(ws)
+	ws := g.borrow()
+	defer g.release(ws)
+	return g.grade(ws, s)
+}
+
+func (g *Grader) grade(ws *workspace, s grading.Subject) (grading.Verdict, error) {
 	v := grading.Verdict{
 		Grader: Name, GraderDigest: g.digest, Votes: 1,
 		Flags: []string{}, Behaviors: []grading.Behavior{}, Criteria: make([]grading.Criterion, 0, len(criterionIDs)),
