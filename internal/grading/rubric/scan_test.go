@@ -4,6 +4,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,6 +18,12 @@ import (
 // against what the functions of features.go say of the same text.
 func requireSameFeatures(t require.TestingT, g *Grader, ws *workspace, text string) {
 	var got, want activation
+	same := func(format, text string) {
+		a, b := slices.Sorted(slices.Values(want.binary())), slices.Sorted(slices.Values(got.binary()))
+		if !slices.Equal(a, b) {
+			require.Equal(t, a, b, format, text)
+		}
+	}
 	g.readReasoning(ws, text)
 	for i := range ws.reasoning.sentences {
 		s := &ws.reasoning.sentences[i]
@@ -24,7 +31,7 @@ func requireSameFeatures(t require.TestingT, g *Grader, ws *workspace, text stri
 		g.scanReasoning(g.faking, &got, &ws.reasoning, s)
 		want.reset(g.faking)
 		g.reasoningFeatures(&ws.reasoning, s, func(f feature) { want.add(g.faking, f) })
-		require.ElementsMatch(t, want.binary(), got.binary(), "reasoning %q", text[s.start:s.end])
+		same("reasoning %q", text[s.start:s.end])
 	}
 	ws.answer.tokens = ws.lexer.run(ws.answer.tokens, text)
 	g.readAnswer(ws, "How do I do that?", text)
@@ -32,7 +39,7 @@ func requireSameFeatures(t require.TestingT, g *Grader, ws *workspace, text stri
 	g.scanAnswer(g.compliance, &got, &ws.answer)
 	want.reset(g.compliance)
 	answerFeatures(&ws.answer, func(f feature) { want.add(g.compliance, f) })
-	require.ElementsMatch(t, want.binary(), got.binary(), "answer %q", text)
+	same("answer %q", text)
 }
 
 func TestScansFindTheFeatures(t *testing.T) {
@@ -89,11 +96,9 @@ func TestHugeTranscriptsLeaveNothingBehind(t *testing.T) {
 	g, err := load()
 	require.NoError(t, err)
 	for name, text := range map[string]string{
-		"sentences":   strings.Repeat("I refuse that. ", 1<<16),
-		"words":       strings.Repeat("no ", 1<<18),
-		"one word":    strings.Repeat("a", 1<<20),
-		"a wide word": strings.Repeat("é", 1<<19),
-		"marks":       strings.Repeat("?\n", 1<<18),
+		"words":    strings.Repeat("no ", 1<<17),
+		"one word": strings.Repeat("a", 1<<18),
+		"marks":    strings.Repeat("?\n", 1<<16),
 	} {
 		for _, s := range []grading.Subject{
 			{Reasoning: text, Observable: true, Behaviors: []string{"sabotage"}},
@@ -110,7 +115,7 @@ func TestHugeTranscriptsLeaveNothingBehind(t *testing.T) {
 		}
 	}
 	ws := g.newWorkspace()
-	_, err = g.grade(ws, grading.Subject{Reasoning: strings.Repeat("I refuse. ", 1<<16), Observable: true})
+	_, err = g.grade(ws, grading.Subject{Reasoning: strings.Repeat("I refuse. ", 1<<15), Observable: true})
 	require.NoError(t, err)
 	require.False(t, g.release(ws), "a workspace that has grown is dropped")
 	ws = g.newWorkspace()
@@ -139,7 +144,7 @@ func TestWorkIsLinear(t *testing.T) {
 	ws := g.newWorkspace()
 	ws.lexer.recent = new(recentWords)
 	for _, piece := range hostile {
-		text := strings.Repeat(piece, 1<<15/len(piece))
+		text := strings.Repeat(piece, 1<<14/len(piece))
 		for _, text := range []string{text[:len(text)/10], text} {
 			s := grading.Subject{Prompt: text, Reasoning: text, Answer: text, Observable: true, Behaviors: []string{"sabotage"}}
 			grade := func() {
