@@ -75,20 +75,28 @@ const (
 )
 
 var classes = func() (t [256]class) {
-	for c := range t {
-		switch b := byte(c); {
-		case isWordByte(b):
-			t[c] = classWord
-		case b >= utf8.RuneSelf:
-			t[c] = classWide
-		}
-	}
-	for chars, k := range map[string]class{
-		" \t\r": classSpace, "\n": classLine, ",;:()-/[]|=>": classComma, ".!?": classStop, "\"": classQuote,
-		"\x1b": classEscape, "<": classTag, "`": classTick,
-	} {
-		for _, c := range []byte(chars) {
-			t[c] = k
+	for i := range t {
+		switch c := byte(i); {
+		case isWordByte(c):
+			t[i] = classWord
+		case c >= utf8.RuneSelf:
+			t[i] = classWide
+		case c == '\n':
+			t[i] = classLine
+		case c == escape:
+			t[i] = classEscape
+		case strings.IndexByte(" \t\r", c) >= 0:
+			t[i] = classSpace
+		case strings.IndexByte(".!?", c) >= 0:
+			t[i] = classStop
+		case strings.IndexByte(",;:()-/[]|=>", c) >= 0:
+			t[i] = classComma
+		case c == '"':
+			t[i] = classQuote
+		case c == '<':
+			t[i] = classTag
+		case c == '`':
+			t[i] = classTick
 		}
 	}
 	return t
