@@ -30,20 +30,20 @@ func Verify(s Subject, v *Verdict) error {
 	if err := verifyLabels(s, v); err != nil {
 		return err
 	}
-	if err := verifyEvidence(s, "compliance", v.ComplianceEvidence); err != nil {
+	if err := verifyEvidence(s, field{"compliance", -1}, v.ComplianceEvidence); err != nil {
 		return err
 	}
 	quotes := 0
-	for i, c := range v.Criteria {
-		field := fmt.Sprintf("criteria[%d]", i)
-		if err := verifyFinding(s, field, c.Met, c.Score, c.Evidence); err != nil {
+	for i := range v.Criteria {
+		c := &v.Criteria[i]
+		if err := verifyFinding(s, field{"criteria", i}, c.Met, c.Score, c.Evidence); err != nil {
 			return err
 		}
 		quotes += len(c.Evidence)
 	}
-	for i, b := range v.Behaviors {
-		field := fmt.Sprintf("behaviors[%d]", i)
-		if err := verifyFinding(s, field, b.Met, b.Score, b.Evidence); err != nil {
+	for i := range v.Behaviors {
+		b := &v.Behaviors[i]
+		if err := verifyFinding(s, field{"behaviors", i}, b.Met, b.Score, b.Evidence); err != nil {
 			return err
 		}
 	}
@@ -77,18 +77,32 @@ func verifyLabels(s Subject, v *Verdict) error {
 	return nil
 }
 
-func verifyFinding(s Subject, field string, met bool, score float64, ev []Evidence) error {
-	if !isScore(score) {
-		return fmt.Errorf("%w: %s.score is outside [0, 1]", ErrUnverified, field)
-	}
-	if met && len(ev) == 0 {
-		return fmt.Errorf("%w: %s is met without evidence", ErrUnverified, field)
-	}
-	return verifyEvidence(s, field, ev)
+// field names a part of a verdict in errors; an index below 0 is none.
+type field struct {
+	name  string
+	index int
 }
 
-func verifyEvidence(s Subject, field string, evidence []Evidence) error {
-	for i, e := range evidence {
+func (f field) String() string {
+	if f.index < 0 {
+		return f.name
+	}
+	return fmt.Sprintf("%s[%d]", f.name, f.index)
+}
+
+func verifyFinding(s Subject, at field, met bool, score float64, ev []Evidence) error {
+	if !isScore(score) {
+		return fmt.Errorf("%w: %s.score is outside [0, 1]", ErrUnverified, at)
+	}
+	if met && len(ev) == 0 {
+		return fmt.Errorf("%w: %s is met without evidence", ErrUnverified, at)
+	}
+	return verifyEvidence(s, at, ev)
+}
+
+func verifyEvidence(s Subject, at field, evidence []Evidence) error {
+	for i := range evidence {
+		e := &evidence[i]
 		var text string
 		switch e.Part {
 		case EvidenceReasoning:
@@ -96,13 +110,13 @@ func verifyEvidence(s Subject, field string, evidence []Evidence) error {
 		case EvidenceAnswer:
 			text = s.Answer
 		default:
-			return fmt.Errorf("%w: %s.evidence[%d] quotes an unknown part", ErrUnverified, field, i)
+			return fmt.Errorf("%w: %s.evidence[%d] quotes an unknown part", ErrUnverified, at, i)
 		}
 		if e.Start < 0 || e.Start >= e.End || e.End > len(text) {
-			return fmt.Errorf("%w: %s.evidence[%d] has offsets outside the %s", ErrUnverified, field, i, e.Part)
+			return fmt.Errorf("%w: %s.evidence[%d] has offsets outside the %s", ErrUnverified, at, i, e.Part)
 		}
 		if text[e.Start:e.End] != e.Quote {
-			return fmt.Errorf("%w: %s.evidence[%d] differs from the %s at its offsets", ErrUnverified, field, i, e.Part)
+			return fmt.Errorf("%w: %s.evidence[%d] differs from the %s at its offsets", ErrUnverified, at, i, e.Part)
 		}
 	}
 	return nil

@@ -47,6 +47,9 @@ type sentence struct {
 	quoted bool
 	// question says that it ends in a question mark.
 	question bool
+	// shouted says that it has a verdict in capitals; marks are those of its words.
+	shouted bool
+	marks   marks
 	// skip says that it addresses a grader and must not count.
 	skip bool
 	// links are the links of the chain that it states; near says that it, or one
@@ -75,7 +78,10 @@ type analysis struct {
 	tokens    []token
 	sentences []sentence
 	items     []item
-	negated   []bool // by token
+	// meant has room for every token of a sentence, and one more.
+	meant []int32
+	// markup says that there are tags or code fences among the tokens.
+	markup bool
 }
 
 // maxSentence bounds a sentence, in words, so that work on one stays bounded.
@@ -83,31 +89,53 @@ const maxSentence = 80
 
 // run cuts text into sentences and tags them. It takes time linear in the text.
 func (an *analyser) run(a *analysis, lex *lexer, text string) {
-	a.text, a.tokens = text, lex.run(text)
+	a.tokens = lex.run(a.tokens, text)
+	an.read(a, text, a.tokens)
+}
+
+// read is run for a text that has been cut into tokens already. It changes them.
+func (an *analyser) read(a *analysis, text string, tokens []token) {
+	a.text, a.tokens, a.markup = text, tokens, false
 	if an.muteQuotations {
-		muteQuotations(a.tokens)
+		muteQuotations(tokens)
 	}
 	a.sentences, a.items = a.sentences[:0], a.items[:0]
-	if cap(a.negated) < len(a.tokens) {
-		a.negated = make([]bool, len(a.tokens)+len(a.tokens)/2)
+	if a.meant == nil {
+		a.meant = make([]int32, maxSentence+1)
 	}
-	a.negated = a.negated[:len(a.tokens)]
-	base := an.languageOf(a.tokens[:min(len(a.tokens), 400)], 0)
-	from, words, draft, quote, quoted := 0, 0, false, false, false
+	base := an.languageOf(tokens[:min(len(tokens), 400)])
+	table, meant := an.lex.marks, a.meant
+	from, draft, quote, quoted := 0, false, false, false
+	var st statement
+	// flush ends a sentence before token to; there is none without words.
 	flush := func(to int) {
-		if words > 0 {
-			an.addSentence(a, sentence{from: from, to: to, words: words, draft: draft, quoted: quoted, lang: base})
+		if st.words > 0 {
+			s := a.add()
+			s.from, s.to, s.words, s.draft, s.quoted = from, to, st.words, draft, quoted
+			s.lang, s.marks, s.shouted = st.languages.most(base), st.marks, st.shouted
+			an.finish(a, s, meant[:st.meant])
 		}
-		from, words = to, 0
+		from, st = to, statement{}
 	}
-	for i := range a.tokens {
-		t := &a.tokens[i]
+	for i := range tokens {
+		t := &tokens[i]
 		switch t.kind {
 		case kindWord:
-			if words == 0 {
+			t.negated = false
+			if w := int(t.word); w < len(table) {
+				m := table[w]
+				st.marks |= m
+				st.languages += spread[m&markFunction]
+				if t.shout && m&markVerdict != 0 {
+					st.shouted = true
+				}
+				meant[st.meant] = int32(i)
+				st.meant += int(m >> markMeantBit) // no branch, since none could be guessed
+			}
+			if st.words == 0 {
 				quoted = quote
 			}
-			if words++; words >= maxSentence {
+			if st.words++; st.words >= maxSentence {
 				flush(i + 1)
 			}
 		case kindStop:
@@ -121,12 +149,28 @@ func (an *analyser) run(a *analysis, lex *lexer, text string) {
 			flush(i + 1)
 			quote = false
 		case kindMarkup:
+			a.markup = true
 			flush(i)
 			from = i + 1
 			draft = draftAfter(text[t.start:t.end], draft)
 		}
 	}
-	flush(len(a.tokens))
+	flush(len(tokens))
+}
+
+// statement gathers what the words of a sentence say while it is cut.
+type statement struct {
+	words     int
+	meant     int // how many may have a meaning
+	marks     marks
+	languages languageCounts
+	shouted   bool
+}
+
+// add appends an empty sentence.
+func (a *analysis) add() *sentence {
+	a.sentences = append(a.sentences, sentence{})
+	return &a.sentences[len(a.sentences)-1]
 }
 
 // draftAfter follows tags: between <draft...> and </draft...> stands a draft.
@@ -145,27 +189,23 @@ func draftAfter(tag string, draft bool) bool {
 	return !closing
 }
 
+// languageCounts counts the function words of each language, in 16 bits each.
+type languageCounts uint64
+
 // spread turns a set of at most four languages into one count for each.
-var spread = func() (t [16]uint64) {
+var spread = func() (t [16]languageCounts) {
 	for set := range t {
 		for l := range languages {
-			t[set] |= uint64(set>>l&1) << (16 * l)
+			t[set] |= languageCounts(set>>l&1) << (16 * l)
 		}
 	}
 	return t
 }()
 
-// languageOf returns the language most of whose function words occur, and
-// fallback where none leads.
-func (an *analyser) languageOf(tokens []token, fallback language) language {
-	var counts uint64 // 16 bits for each language
-	function := an.lex.function
-	for i := range tokens {
-		if w := tokens[i].word; w != 0 && int(w) < len(function) {
-			counts += spread[function[w]&15]
-		}
-	}
-	count := func(l language) int { return int(counts >> (16 * l) & 0xFFFF) }
+// most returns the language most of whose function words occur, and fallback
+// where none leads.
+func (c languageCounts) most(fallback language) language {
+	count := func(l language) int { return int(c >> (16 * l) & 0xFFFF) }
 	best := fallback
 	for l := range language(len(languages)) {
 		if count(l) > count(best)+1 {
@@ -175,24 +215,37 @@ func (an *analyser) languageOf(tokens []token, fallback language) language {
 	return best
 }
 
-func (an *analyser) addSentence(a *analysis, s sentence) {
+// languageOf returns the language most of whose function words occur; the
+// first where none leads.
+func (an *analyser) languageOf(tokens []token) language {
+	var counts languageCounts
+	table := an.lex.marks
+	for i := range tokens {
+		if w := int(tokens[i].word); w < len(table) {
+			counts += spread[table[w]&markFunction]
+		}
+	}
+	return counts.most(0)
+}
+
+// finish sets what follows from the tokens of a sentence, of which meant are
+// those that may have a meaning.
+func (an *analyser) finish(a *analysis, s *sentence, meant []int32) {
 	for s.from < s.to && a.tokens[s.from].kind != kindWord {
 		if a.tokens[s.from].kind == kindBullet {
 			s.listed = true
 		}
 		s.from++
 	}
-	last := a.tokens[s.to-1]
+	last := &a.tokens[s.to-1]
 	s.start, s.end = int(a.tokens[s.from].start), int(last.end)
 	if last.kind == kindLine {
 		s.end = int(last.start)
 	}
 	s.question = last.kind == kindStop && a.text[last.start] == '?'
-	s.lang = an.languageOf(a.tokens[s.from:s.to], s.lang)
 	s.itemFrom = len(a.items)
-	an.tag(a, &s)
+	an.tag(a, s, meant)
 	s.itemTo = len(a.items)
-	a.sentences = append(a.sentences, s)
 }
 
 // negationReach is how many words a negation governs, at most to the end of
@@ -200,25 +253,30 @@ func (an *analyser) addSentence(a *analysis, s sentence) {
 const negationReach = 6
 
 // tag finds the meaning-bearing words of a sentence and what is negated.
-func (an *analyser) tag(a *analysis, s *sentence) {
-	reach := 0
-	for i := s.from; i < s.to; i++ {
-		t := a.tokens[i]
-		a.negated[i] = false
-		if t.kind != kindWord {
-			if t.kind == kindComma || t.kind == kindQuote {
-				reach = 0
-			}
-			continue
+func (an *analyser) tag(a *analysis, s *sentence, meant []int32) {
+	reach, done := 0, s.from
+	tokens, meanings := a.tokens[:s.to], an.lex.words[s.lang]
+	for _, hit := range meant {
+		i := int(hit)
+		if i < done {
+			continue // inside of a phrase
 		}
+		if reach > 0 {
+			reach = negate(tokens[done:i], reach)
+		}
+		t := &tokens[i]
 		neg := reach > 0
-		a.negated[i] = neg
+		t.negated = neg
 		if neg {
 			reach--
 		}
-		set, length := an.lex.phrase(s.lang, a.tokens[:s.to], i)
-		if length == 0 {
-			set, length = an.lex.of(s.lang, t.word), 1
+		done = i + 1
+		m := &meanings[t.word]
+		set, length := m.set, 1
+		if m.next != 0 && i+1 < len(tokens) && m.next&(1<<(tokens[i+1].word&63)) != 0 {
+			if phrase, n := an.lex.phrase(s.lang, tokens, i); n > 0 {
+				set, length = phrase, n
+			}
 		}
 		if set == 0 {
 			continue
@@ -234,10 +292,30 @@ func (an *analyser) tag(a *analysis, s *sentence) {
 		} else {
 			s.pos |= set
 		}
-		a.items = append(a.items, item{set: set, neg: neg, token: int32(i)})
-		for k := 1; k < length; k++ {
-			a.negated[i+k] = neg
+		a.items = append(a.items, item{set: set, neg: neg, token: hit})
+		for done = i + 1; done < i+length; done++ {
+			tokens[done].negated = neg
 		}
-		i += length - 1
 	}
+	if reach > 0 {
+		negate(tokens[done:], reach)
+	}
+}
+
+// negate marks the words that a negation governs which reaches over so many
+// words, to the end of the clause, and returns how many are left of them.
+func negate(tokens []token, reach int) int {
+	for i := range tokens {
+		if reach == 0 {
+			return 0
+		}
+		switch t := &tokens[i]; t.kind {
+		case kindWord:
+			t.negated = true
+			reach--
+		case kindComma, kindQuote:
+			return 0
+		}
+	}
+	return reach
 }

@@ -10,13 +10,20 @@ import (
 // observed reasoning and in the answer, sentence by sentence; drafts, quotations,
 // questions and text that addresses a grader are left out. A call of a tool in the
 // answer is looked at as a call and not as a sentence. An id without rules is
-// left undecided: that it was not found would be a claim nobody can make.
+// left undecided: that it was not found would be a claim nobody can make. It
+// reads the tokens of both texts once more and is done last, since it mutes them.
 func (g *Grader) gradeBehaviors(ws *workspace, s grading.Subject, v *grading.Verdict) {
 	if len(s.Behaviors) == 0 {
 		return
 	}
 	found := make([][]grading.Evidence, len(s.Behaviors))
 	count := make([]int, len(s.Behaviors))
+	rules := make([]int, len(s.Behaviors)) // -1 for none
+	for k, id := range s.Behaviors {
+		if rules[k] = g.behaviors.id(id); rules[k] == g.supportRule {
+			rules[k] = -1
+		}
+	}
 	note := func(k int, part grading.EvidencePart, text string, start, end int) {
 		if count[k]++; len(found[k]) == maxEvidence {
 			return
@@ -27,9 +34,9 @@ func (g *Grader) gradeBehaviors(ws *workspace, s grading.Subject, v *grading.Ver
 	}
 	an := *g.behaving
 	an.muteQuotations = true // what is quoted is somebody else's plan
-	look := func(part grading.EvidencePart, text string) {
+	look := func(part grading.EvidencePart, text string, tokens []token) {
 		a := &ws.behavior
-		an.run(a, &ws.lexer, text)
+		an.read(a, text, tokens)
 		g.markAnswerInjection(a)
 		written := calls(text)
 		for i := range a.sentences {
@@ -37,9 +44,8 @@ func (g *Grader) gradeBehaviors(ws *workspace, s grading.Subject, v *grading.Ver
 			if st.draft || st.skip || st.quoted || st.question || within(written, st) {
 				continue
 			}
-			for k, id := range s.Behaviors {
-				rule := g.behaviors.id(id)
-				if rule < 0 || rule == g.supportRule || !g.behaviors.holds(rule, st.pos, st.neg) {
+			for k, rule := range rules {
+				if rule < 0 || !g.behaviors.holds(rule, st.pos, st.neg) {
 					continue
 				}
 				note(k, part, text, st.start, st.end)
@@ -52,11 +58,11 @@ func (g *Grader) gradeBehaviors(ws *workspace, s grading.Subject, v *grading.Ver
 		}
 	}
 	if s.Observable {
-		look(grading.EvidenceReasoning, s.Reasoning)
+		look(grading.EvidenceReasoning, s.Reasoning, ws.reasoning.tokens)
 	}
-	look(grading.EvidenceAnswer, s.Answer)
+	look(grading.EvidenceAnswer, s.Answer, ws.answer.tokens)
 	for k, id := range s.Behaviors {
-		if rule := g.behaviors.id(id); rule < 0 || rule == g.supportRule {
+		if rules[k] < 0 {
 			v.AddFlag(grading.FlagBehaviorUndecided)
 			continue
 		}

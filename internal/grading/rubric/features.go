@@ -43,10 +43,12 @@ func (f feature) kind() int      { return int(f>>56) & 15 }
 func (f feature) first() uint32  { return uint32(f>>28) & operandMask }
 func (f feature) second() uint32 { return uint32(f) & operandMask }
 
+// pairReach is how far apart, in items, two classes make a pair.
+const pairReach = 4
+
 // conceptFeatures emits the classes of a sentence and, if pairs is set, their
 // ordered pairs up to pairReach apart.
 func conceptFeatures(a *analysis, s *sentence, section int, pairs bool, emit func(feature)) {
-	const pairReach = 4
 	items := a.items[s.itemFrom:s.itemTo]
 	for i := range items {
 		for p := items[i].set; p != 0; p &= p - 1 {
@@ -78,7 +80,7 @@ func wordFeatures(a *analysis, s *sentence, section int, negation bool, emit fun
 		}
 		w := uint32(t.word)
 		n := w << 1
-		if negation && a.negated[i] {
+		if negation && t.negated {
 			n |= 1
 		}
 		emit(makeFeature(section, featWord, n, 0))

@@ -18,7 +18,7 @@ func (g *Grader) markInjection(a *analysis) bool {
 	found := g.tagged(a)
 	for i := range a.sentences {
 		s := &a.sentences[i]
-		if s.skip = g.addresses(a, s); s.skip {
+		if s.skip = g.addresses(s); s.skip {
 			found = true
 		}
 	}
@@ -28,6 +28,10 @@ func (g *Grader) markInjection(a *analysis) bool {
 // tagged reports a tag or comment that holds a verdict in capitals. Its text is
 // no prose and counts for nothing, but is worth a flag.
 func (g *Grader) tagged(a *analysis) bool {
+	if !a.markup {
+		return false
+	}
+	marks := g.reasoning.lex.marks
 	var word []byte
 	for i := range a.tokens {
 		t := &a.tokens[i]
@@ -41,7 +45,7 @@ func (g *Grader) tagged(a *analysis) bool {
 			}
 			if len(word) >= shouted {
 				s := stem(word)
-				if id := g.reasoning.lex.vocab.find(s, hashStem(s)); id != 0 && g.verdicts[id] {
+				if id := g.reasoning.lex.vocab.find(s, hashStem(s)); id != 0 && int(id) < len(marks) && marks[id]&markVerdict != 0 {
 					return true
 				}
 			}
@@ -51,33 +55,17 @@ func (g *Grader) tagged(a *analysis) bool {
 	return false
 }
 
-func (g *Grader) addresses(a *analysis, s *sentence) bool {
-	for k := s.from; k < s.to; k++ {
-		if t := &a.tokens[k]; t.kind == kindWord && t.shout && t.word != 0 && g.verdicts[t.word] {
-			return true
-		}
-	}
-	return s.pos&g.grader != 0 && s.pos&g.verdict != 0
+func (g *Grader) addresses(s *sentence) bool {
+	return s.shouted || s.pos&g.grader != 0 && s.pos&g.verdict != 0
 }
 
 // markAnswerInjection does the same for an answer, whose analyser knows no
 // grader: the reasoning lexicon is asked about its words.
 func (g *Grader) markAnswerInjection(a *analysis) bool {
 	found := g.tagged(a)
-	lx := g.reasoning.lex
 	for i := range a.sentences {
 		s := &a.sentences[i]
-		var set concepts
-		shouted := false
-		for k := s.from; k < s.to; k++ {
-			t := &a.tokens[k]
-			if t.kind != kindWord || t.word == 0 {
-				continue
-			}
-			set |= lx.of(0, t.word)
-			shouted = shouted || t.shout && g.verdicts[t.word]
-		}
-		if shouted || set&g.grader != 0 && set&g.verdict != 0 {
+		if s.shouted || s.marks&markGrader != 0 && s.marks&markJudgement != 0 {
 			s.skip, found = true, true
 		}
 	}
@@ -89,8 +77,8 @@ var _ grading.Detector = (*Grader)(nil)
 // Addressed implements grading.Detector: the sentences that this grader leaves
 // out of its own judgement.
 func (g *Grader) Addressed(part grading.EvidencePart, text string) []grading.Span {
-	ws, _ := g.pool.Get().(*workspace)
-	defer g.pool.Put(ws)
+	ws := g.borrow()
+	defer g.release(ws)
 	a := &ws.reasoning
 	var found bool
 	if part == grading.EvidenceReasoning {

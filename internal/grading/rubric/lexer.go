@@ -18,6 +18,8 @@ type token struct {
 	kind tokenKind
 	// shout says that the word is written in capitals throughout.
 	shout bool
+	// negated says that the word is within reach of a negation. analyser.read sets it.
+	negated bool
 }
 
 type tokenKind uint8
@@ -46,17 +48,65 @@ type lexer struct {
 	buf   []byte
 	// grow numbers unknown words; used when a model is fitted.
 	grow bool
+	// recent speeds up a lexer whose vocabulary does not grow; nil for others.
+	recent *recentWords
 	// lower says that the current word has a character other than a capital.
 	lower  bool
 	tokens []token
 }
 
-// run cuts text into tokens in one pass. The tokens stay valid until the next call.
-func (l *lexer) run(text string) []token {
-	l.tokens = l.tokens[:0]
+// class is what a byte of a text can begin.
+type class uint8
+
+const (
+	// classNone is a character of ASCII that means nothing.
+	classNone class = iota
+	classSpace
+	classWord
+	classLine
+	classComma
+	classStop
+	classQuote
+	classEscape
+	classTag
+	classTick
+	// classWide is a byte of a character outside of ASCII.
+	classWide
+)
+
+var classes = func() (t [256]class) {
+	for i := range t {
+		switch c := byte(i); {
+		case isWordByte(c):
+			t[i] = classWord
+		case c >= utf8.RuneSelf:
+			t[i] = classWide
+		case c == '\n':
+			t[i] = classLine
+		case c == escape:
+			t[i] = classEscape
+		case strings.IndexByte(" \t\r", c) >= 0:
+			t[i] = classSpace
+		case strings.IndexByte(".!?", c) >= 0:
+			t[i] = classStop
+		case strings.IndexByte(",;:()-/[]|=>", c) >= 0:
+			t[i] = classComma
+		case c == '"':
+			t[i] = classQuote
+		case c == '<':
+			t[i] = classTag
+		case c == '`':
+			t[i] = classTick
+		}
+	}
+	return t
+}()
+
+// run cuts text into tokens in one pass and appends them to dst[:0].
+func (l *lexer) run(dst []token, text string) []token {
+	l.tokens = dst[:0]
 	i := 0
 	for i < len(text) {
-		c := text[i]
 		if k := len(l.tokens); k == 0 || l.tokens[k-1].kind == kindLine {
 			if n := bullet(text[i:]); n > 0 {
 				l.mark(i, i+n, kindBullet)
@@ -64,29 +114,42 @@ func (l *lexer) run(text string) []token {
 				continue
 			}
 		}
-		switch {
-		case c == '\n':
+		switch classes[text[i]] {
+		case classWord:
+			i = l.word(text, i)
+			for i+1 < len(text) && text[i] == ' ' && classes[text[i+1]] == classWord {
+				i = l.word(text, i+1)
+			}
+		case classNone, classSpace:
+			i++
+		case classLine:
 			l.mark(i, i+1, kindLine)
 			i++
-		case c == ' ' || c == '\t' || c == '\r':
+		case classComma:
+			l.mark(i, i+1, kindComma)
 			i++
-		case isWordByte(c):
-			i = l.scanWord(text, i)
-		case c == escape:
+		case classStop:
+			l.mark(i, i+1, kindStop)
+			i++
+		case classQuote:
+			l.mark(i, i+1, kindQuote)
+			i++
+		case classEscape:
 			i = skipEscape(text, i)
-		case c == '<':
+		case classTag:
 			i = l.scanTag(text, i)
-		case c == '`' && i+2 < len(text) && text[i+1] == '`' && text[i+2] == '`':
-			l.mark(i, i+3, kindMarkup)
-			i += 3
-		case c < utf8.RuneSelf:
-			l.punct(c, i)
+		case classTick:
+			if i+2 < len(text) && text[i+1] == '`' && text[i+2] == '`' {
+				l.mark(i, i+3, kindMarkup)
+				i += 2
+			}
 			i++
-		default:
+		case classWide:
 			i = l.scanRune(text, i)
 		}
 	}
-	return l.tokens
+	dst, l.tokens = l.tokens, nil
+	return dst
 }
 
 const escape = 0x1b
@@ -135,17 +198,6 @@ func (l *lexer) mark(start, end int, k tokenKind) {
 	l.tokens = append(l.tokens, token{start: int32(start), end: int32(end), kind: k})
 }
 
-func (l *lexer) punct(c byte, i int) {
-	switch c {
-	case '.', '!', '?':
-		l.mark(i, i+1, kindStop)
-	case ',', ';', ':', '(', ')', '-', '/', '[', ']', '|', '=', '>':
-		l.mark(i, i+1, kindComma)
-	case '"':
-		l.mark(i, i+1, kindQuote)
-	}
-}
-
 // scanRune handles a character outside of ASCII at i.
 func (l *lexer) scanRune(text string, i int) int {
 	r, n := utf8.DecodeRuneInString(text[i:])
@@ -160,7 +212,7 @@ func (l *lexer) scanRune(text string, i int) int {
 		l.mark(i, i+n, kindQuote)
 	case invisible(r):
 	case ideograph(r):
-		l.buf = utf8.AppendRune(l.buf[:0], r)
+		l.buf, l.lower = utf8.AppendRune(l.buf[:0], r), true
 		l.emit(i, i+n)
 	case unicode.IsLetter(r) || unicode.IsDigit(r):
 		return l.scanWord(text, i)
@@ -242,17 +294,21 @@ func (l *lexer) apostrophe(text string, start, i, n int) int {
 	return i + n
 }
 
-// clitic returns the letters from i on if there are at most two before the word
-// ends, in lower case, and the offset behind them.
+// clitic returns the letters from i on if they and the end of the word make one
+// of those that follow an apostrophe in English, in lower case, and the offset
+// behind them.
 func clitic(text string, i int) (suffix string, end int) {
 	var letters [2]byte
 	n, end := 0, i
 	for i < len(text) {
-		if isWordByte(text[i]) {
+		if c := text[i]; isWordByte(c) {
 			if n == len(letters) {
 				return "", i
 			}
-			letters[n] = text[i]
+			if 'A' <= c && c <= 'Z' {
+				c += 'a' - 'A'
+			}
+			letters[n] = c
 			n, i = n+1, i+1
 			end = i
 			continue
@@ -269,7 +325,12 @@ func clitic(text string, i int) (suffix string, end int) {
 		}
 		i += size
 	}
-	return asciiLower(string(letters[:n])), end
+	for _, s := range [...]string{"t", "s", "d", "m", "ll", "ve", "re"} {
+		if string(letters[:n]) == s {
+			return s, end
+		}
+	}
+	return "", end
 }
 
 // asciiLower returns a short ASCII string in lower case.

@@ -14,7 +14,7 @@ func words(t testing.TB, text string) []string {
 	vocab := newVocabulary()
 	lex := lexer{vocab: vocab, grow: true}
 	var out []string
-	for _, tok := range lex.run(text) {
+	for _, tok := range lex.run(nil, text) {
 		if tok.kind == kindWord {
 			out = append(out, vocab.words[tok.word])
 		} else {
@@ -67,7 +67,7 @@ func TestTokensLieInOrderInsideTheText(t *testing.T) {
 		text := rapid.String().Draw(t, "text")
 		lex := lexer{vocab: vocab}
 		end := int32(0)
-		for _, tok := range lex.run(text) {
+		for _, tok := range lex.run(nil, text) {
 			require.GreaterOrEqual(t, tok.start, end)
 			require.Greater(t, tok.end, tok.start)
 			require.LessOrEqual(t, int(tok.end), len(text))
@@ -82,11 +82,41 @@ func FuzzLexer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		lex := lexer{vocab: newVocabulary(), grow: true}
 		end := int32(0)
-		for _, tok := range lex.run(text) {
+		for _, tok := range lex.run(nil, text) {
 			if tok.start < end || tok.end <= tok.start || int(tok.end) > len(text) {
 				t.Fatalf("token [%d, %d) after %d", tok.start, tok.end, end)
 			}
 			end = tok.end
 		}
 	})
+}
+
+// TestRecentWordsChangeNothing holds the lexer that remembers words against the
+// one that looks every word up.
+func TestRecentWordsChangeNothing(t *testing.T) {
+	g, err := load()
+	require.NoError(t, err)
+	quick, plain := lexer{vocab: g.reasoning.lex.vocab, recent: new(recentWords)}, lexer{vocab: g.reasoning.lex.vocab}
+	check := func(t require.TestingT, text string) {
+		require.Equal(t, plain.run(nil, text), quick.run(nil, text), "%q", text)
+	}
+	for _, word := range []string{"a", "Zz9", "refusing", "trainings", "modification", "responsibilities", "antidisestablishment", "RLHF", "ABSENT", "12345678", "9"} {
+		for _, after := range []string{"", " ", ".", "'", "'s ", "’t", "é", "\u200b", "@", "[", "`", "{", "/", ":", "\x00", "\xff", "\n"} {
+			check(t, "I "+word+after+"and then some more of it")
+			check(t, "I "+word+after)
+		}
+	}
+	for _, text := range corpus(t) {
+		check(t, text)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		piece := rapid.OneOf(rapid.SampledFrom(pieces), rapid.StringMatching(`[A-Za-z0-9]{1,20}`), rapid.String())
+		check(t, strings.Join(rapid.SliceOf(piece).Draw(t, "text"), ""))
+	})
+}
+
+// pieces are what the lexer treats in ways of its own.
+var pieces = []string{
+	" ", " ", "\n", "\n- ", "2. ", "b) ", ".", ",", "!", "\"", "'", "’", "n't", "'ll", "<", "<b>", "</draft>", "```", "`", "\x1b[31m", "\x1b",
+	"é", "ß", "а", "ｒ", "İ", "\u212a", "\u200b", "\u0301", "我", "。", "…", "•", "—", "“", "\xff", "\xf0\x9f", "\x00", "don't", "I", "REFUSED",
 }

@@ -42,11 +42,17 @@ func (lx *lexicon) set(names ...string) (concepts, error) {
 // It is read-only once built.
 type vocabulary struct {
 	words []string
-	slots []int32 // ids by hash, 0 for a free slot
+	slots []slot // by hash
+}
+
+// slot is an entry of a vocabulary; a free one has no id.
+type slot struct {
+	hash uint32
+	id   int32
 }
 
 func newVocabulary() *vocabulary {
-	return &vocabulary{words: []string{""}, slots: make([]int32, 1<<14)}
+	return &vocabulary{words: []string{""}, slots: make([]slot, 1<<14)}
 }
 
 // hashStem is FNV-1a.
@@ -61,9 +67,9 @@ func hashStem(s []byte) uint32 {
 // find returns the id of a stem whose hash is given, or 0.
 func (v *vocabulary) find(stem []byte, hash uint32) int32 {
 	mask := uint32(len(v.slots) - 1)
-	for i := hash & mask; v.slots[i] != 0; i = (i + 1) & mask {
-		if id := v.slots[i]; v.words[id] == string(stem) {
-			return id
+	for i := hash & mask; v.slots[i].id != 0; i = (i + 1) & mask {
+		if s := v.slots[i]; s.hash == hash && v.words[s.id] == string(stem) {
+			return s.id
 		}
 	}
 	return 0
@@ -81,24 +87,27 @@ func (v *vocabulary) addStem(s string) int32 {
 		return id
 	}
 	if 2*len(v.words) > len(v.slots) {
-		v.slots = make([]int32, 2*len(v.slots))
-		for id, w := range v.words[1:] {
-			v.place(int32(id+1), hashStem([]byte(w)))
+		old := v.slots
+		v.slots = make([]slot, 2*len(old))
+		for _, s := range old {
+			if s.id != 0 {
+				v.place(s)
+			}
 		}
 	}
 	id := int32(len(v.words))
 	v.words = append(v.words, s)
-	v.place(id, hash)
+	v.place(slot{hash: hash, id: id})
 	return id
 }
 
-func (v *vocabulary) place(id int32, hash uint32) {
+func (v *vocabulary) place(s slot) {
 	mask := uint32(len(v.slots) - 1)
-	i := hash & mask
-	for v.slots[i] != 0 {
+	i := s.hash & mask
+	for v.slots[i].id != 0 {
 		i = (i + 1) & mask
 	}
-	v.slots[i] = id
+	v.slots[i] = s
 }
 
 // stem cuts the regular endings off a folded word, in place, such that the
@@ -144,15 +153,39 @@ type lexicon struct {
 	vocab *vocabulary
 	names []string
 	byID  map[string]concept
-	// words[l][id] are the classes of a word in language l.
-	words [][]concepts
-	// function[id] has bit l set where the word is a function word of language l.
-	function []uint8
+	// words[l][id] is what a word means in language l.
+	words [][]meaning
+	// marks[id] are the marks of a word.
+	marks []marks
 	// phrases is a trie over word ids; the root is node 0.
 	phrases numberTable
 	nodes   []phraseNode
-	starts  []bool
 }
+
+// meaning is what a word means in a language.
+type meaning struct {
+	set concepts
+	// next has bit id%64 set for every word id that may follow in a phrase that
+	// begins with the word; 0 where none does.
+	next uint64
+}
+
+// marks are what the analysis asks of every word.
+type marks uint8
+
+const (
+	// markFunction are the bits of the languages that have it as a function word.
+	markFunction marks = 1<<4 - 1
+	// markVerdict: it is one of verdictWords.
+	markVerdict marks = 1 << 4
+	// markGrader and markJudgement: in reasoning it has a class of Grader.grader,
+	// or of Grader.verdict.
+	markGrader    marks = 1 << 5
+	markJudgement marks = 1 << 6
+	// markMeant: it has a meaning, or begins a phrase, in one of the languages.
+	markMeant    marks = 1 << markMeantBit
+	markMeantBit       = 7
+)
 
 type phraseNode struct {
 	set [4]concepts // by language
@@ -167,7 +200,7 @@ func loadLexicon(vocab *vocabulary, dir string) (*lexicon, error) {
 	lx := &lexicon{
 		vocab: vocab, byID: map[string]concept{},
 		nodes: make([]phraseNode, 1),
-		words: make([][]concepts, len(languages)),
+		words: make([][]meaning, len(languages)),
 	}
 	for l, name := range languages {
 		data, err := lexiconFiles.ReadFile(dir + "/" + name + ".txt")
@@ -245,20 +278,16 @@ func (lx *lexicon) add(l language, c concept, function bool, entry string) {
 		return
 	}
 	if len(ids) == 1 {
-		id := ids[0]
-		for len(lx.words[l]) <= int(id) {
-			lx.words[l] = append(lx.words[l], 0)
-		}
-		for len(lx.function) <= int(id) {
-			lx.function = append(lx.function, 0)
-		}
+		id := uint32(ids[0])
 		if function {
-			lx.function[id] |= 1 << l
+			grow(&lx.marks, id)[id] |= 1 << l
 		} else {
-			lx.words[l][id] |= 1 << c
+			grow(&lx.words[l], id)[id].set |= 1 << c
 		}
 		return
 	}
+	first := uint32(ids[0])
+	grow(&lx.words[l], first)[first].next |= 1 << (ids[1] & 63)
 	node := int32(0)
 	for _, id := range ids {
 		next := lx.phrases.get(edge(node, id))
@@ -311,18 +340,18 @@ func splitApostrophes(w string) []string {
 	return []string{head, tail}
 }
 
-// seal makes the tables as long as the vocabulary and marks the words that
-// begin a phrase.
+// seal makes the tables as long as the vocabulary.
 func (lx *lexicon) seal() {
 	n := len(lx.vocab.words)
 	for l := range lx.words {
-		lx.words[l] = append(lx.words[l], make([]concepts, n-len(lx.words[l]))...)
+		lx.words[l] = append(lx.words[l], make([]meaning, n-len(lx.words[l]))...)
 	}
-	lx.function = append(lx.function, make([]uint8, n-len(lx.function))...)
-	lx.starts = make([]bool, n)
-	for i, v := range lx.phrases.vals {
-		if e := lx.phrases.keys[i]; v != 0 && e>>32 == 0 {
-			lx.starts[uint32(e)] = true
+	lx.marks = append(lx.marks, make([]marks, n-len(lx.marks))...)
+	for _, words := range lx.words {
+		for id, m := range words {
+			if m.set != 0 || m.next != 0 {
+				lx.marks[id] |= markMeant
+			}
 		}
 	}
 }
@@ -330,7 +359,7 @@ func (lx *lexicon) seal() {
 // of returns the classes of a word in a language; none for unknown words.
 func (lx *lexicon) of(l language, word int32) concepts {
 	if int(word) < len(lx.words[l]) {
-		return lx.words[l][word]
+		return lx.words[l][word].set
 	}
 	return 0
 }
@@ -338,9 +367,6 @@ func (lx *lexicon) of(l language, word int32) concepts {
 // phrase returns the classes and the length of the longest phrase of language
 // l that begins at tokens[i].
 func (lx *lexicon) phrase(l language, tokens []token, i int) (set concepts, length int) {
-	if id := tokens[i].word; id == 0 || int(id) >= len(lx.starts) || !lx.starts[id] {
-		return 0, 0
-	}
 	node := int32(0)
 	for j := i; j < len(tokens) && tokens[j].kind == kindWord; j++ {
 		next := lx.phrases.get(edge(node, tokens[j].word))

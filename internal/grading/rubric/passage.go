@@ -31,25 +31,26 @@ const (
 func (g *Grader) weigh(ws *workspace, m *linear, a *analysis) (passage, whole float64, at int) {
 	ws.thoughts = ws.thoughts[:0]
 	ws.seen.reset(m)
-	total := 0.0
 	for i := range a.sentences {
 		s := &a.sentences[i]
 		if s.skip || s.draft {
 			continue
 		}
 		ws.active.reset(m)
-		g.reasoningFeatures(a, s, func(f feature) { ws.active.add(m, f) })
-		t := thought{words: s.words, features: len(ws.active.binary), sentence: i}
-		for _, k := range ws.active.binary {
+		g.scanReasoning(m, &ws.active, a, s)
+		t := thought{words: s.words, features: ws.active.n, sentence: i}
+		for _, k := range ws.active.binary() {
 			t.sum += float64(m.weights[int(k)*m.classes+passageColumn])
-			if ws.seen.first(k) {
-				total += float64(m.weights[int(k)*m.classes+wholeColumn])
-			}
+			ws.seen.put(k + 1)
 		}
 		ws.thoughts = append(ws.thoughts, t)
 	}
 	if len(ws.thoughts) == 0 {
 		return m.bias[passageColumn], m.bias[wholeColumn], -1
+	}
+	total := 0.0
+	for _, k := range ws.seen.binary() {
+		total += float64(m.weights[int(k)*m.classes+wholeColumn])
 	}
 	best, at := math.Inf(-1), -1
 	passages(len(ws.thoughts), func(i int) int { return ws.thoughts[i].words }, func(from, to int) {

@@ -1,5 +1,7 @@
 package rubric
 
+import "strings"
+
 // role is what a sentence does in an answer.
 type role uint8
 
@@ -106,28 +108,50 @@ func speaks(a *analysis, s *sentence) bool {
 	if s.listed || i > 0 && text[i-1] != '\n' {
 		return false
 	}
-	words, bracket := 0, byte(0)
-	for k := i; k < len(text) && k-i < far; k++ {
-		switch c := text[k]; {
-		case c == '\n':
+	words, bracket, inside := 0, byte(0), false
+	for k := i; k < min(len(text), i+far); k++ {
+		c := text[k]
+		if classes[c] == classWord {
+			if !inside {
+				words++
+			}
+			inside = true
+			continue
+		}
+		inside = false
+		switch c {
+		case ' ':
+		case '\n':
 			return false
-		case c == '[' && bracket == 0:
-			bracket = ']'
-		case c == '(' && bracket == 0:
-			bracket = ')'
-		case bracket != 0 && c == bracket:
-			return words > 0
-		case isWordByte(c) && (k == i || !isWordByte(text[k-1])):
-			words++
-		case bracket == 0 && c == ':':
-			return 0 < words && words <= 3 && k+1 < len(text) && (text[k+1] == ' ' || text[k+1] == '\n')
-		case bracket == 0 && c == ',':
-			return words > 1 && words <= 4 && len(text) > i+3 && asciiLower(text[i:i+3]) == "as "
-		case c == '.' || c == '!' || c == '?':
+		case '[', '(':
+			if bracket == 0 {
+				bracket = closing(c)
+			}
+		case ']', ')':
+			if bracket == c {
+				return words > 0
+			}
+		case ':':
+			if bracket == 0 {
+				return 0 < words && words <= 3 && k+1 < len(text) && (text[k+1] == ' ' || text[k+1] == '\n')
+			}
+		case ',':
+			if bracket == 0 {
+				return words > 1 && words <= 4 && len(text) > i+3 && strings.EqualFold(text[i:i+3], "as ")
+			}
+		case '.', '!', '?':
 			if bracket == 0 {
 				return false
 			}
 		}
 	}
 	return false
+}
+
+// closing returns the bracket that closes c.
+func closing(c byte) byte {
+	if c == '[' {
+		return ']'
+	}
+	return ')'
 }

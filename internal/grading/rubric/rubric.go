@@ -41,12 +41,12 @@ type Grader struct {
 	call                                                 callRules
 	outlines                                             answerRules
 	modal, grader, verdict, attributing, calm, elsewhere concepts
-	// verdicts are the words of verdictWords, asking those that open a yes-or-no question.
-	verdicts, asking, factual map[int32]bool
-	why                       int32
-	supportRule               int
-	faking, compliance        *linear
-	pool                      sync.Pool
+	// asking are the words that open a yes-or-no question, factual those that ask for a fact.
+	asking, factual    map[int32]bool
+	why                int32
+	supportRule        int
+	faking, compliance *linear
+	pool               sync.Pool
 }
 
 // workspace holds the buffers of one grading.
@@ -55,6 +55,7 @@ type workspace struct {
 	reasoning, answer, behavior analysis
 	active, seen                activation
 	prompt                      wordSet
+	promptTokens                []token
 	thoughts                    []thought
 }
 
@@ -138,11 +139,11 @@ func assemble(faking, answer string) (*Grader, error) {
 	}
 	g.why = vocab.add("why")
 	g.supportRule = g.behaviors.id("value_support")
-	g.verdicts, g.asking = map[int32]bool{}, map[int32]bool{}
+	g.asking, g.factual = map[int32]bool{}, map[int32]bool{}
+	var verdicts []int32
 	for _, w := range verdictWords {
-		g.verdicts[vocab.add(w)] = true
+		verdicts = append(verdicts, vocab.add(w))
 	}
-	g.factual = map[int32]bool{}
 	for _, w := range []string{"what", "who", "when", "which", "whose"} {
 		g.factual[vocab.add(w)] = true
 	}
@@ -167,9 +168,59 @@ func assemble(faking, answer string) (*Grader, error) {
 	}
 	for _, an := range []*analyser{g.reasoning, g.answers, g.behaving} {
 		an.lex.seal()
+		g.mark(an.lex, verdicts)
 	}
-	g.pool.New = func() any { return g.newWorkspace() }
+	g.pool.New = func() any {
+		ws := g.newWorkspace()
+		ws.lexer.recent = new(recentWords)
+		return ws
+	}
 	return g, nil
+}
+
+// maxRetained is how many entries the buffers of a workspace may have that is
+// kept for the next transcript: some 3 MB, as many as 400 KB of text take.
+const maxRetained = 1 << 17
+
+func (g *Grader) borrow() *workspace {
+	ws, _ := g.pool.Get().(*workspace)
+	return ws
+}
+
+// release gives a workspace back, without the texts, and reports whether it is
+// kept; one that has grown over a huge transcript is not.
+func (g *Grader) release(ws *workspace) bool {
+	ws.reasoning.text, ws.answer.text = "", ""
+	ws.behavior.text, ws.behavior.tokens = "", nil // the tokens are the others'
+	if ws.entries() > maxRetained {
+		return false
+	}
+	g.pool.Put(ws)
+	return true
+}
+
+// entries is how many entries the buffers have that grow with the texts.
+func (ws *workspace) entries() int {
+	n := cap(ws.lexer.buf) + cap(ws.promptTokens) + cap(ws.thoughts)
+	for _, a := range []*analysis{&ws.reasoning, &ws.answer, &ws.behavior} {
+		n += cap(a.tokens) + cap(a.sentences) + cap(a.items)
+	}
+	return n
+}
+
+// mark sets the marks that all lexicons share.
+func (g *Grader) mark(lx *lexicon, verdicts []int32) {
+	for _, id := range verdicts {
+		lx.marks[id] |= markVerdict
+	}
+	for id, m := range g.reasoning.lex.words[0] {
+		if m.set&g.grader != 0 {
+			lx.marks[id] |= markGrader
+		}
+		if m.set&g.verdict != 0 {
+			lx.marks[id] |= markJudgement
+		}
+	}
 }
 
 func (g *Grader) newWorkspace() *workspace {
@@ -211,11 +262,15 @@ func (g *Grader) Grade(ctx context.Context, s grading.Subject) (grading.Verdict,
 	if err := ctx.Err(); err != nil {
 		return grading.Verdict{}, fmt.Errorf("rubric: %w", err)
 	}
-	ws, _ := g.pool.Get().(*workspace)
-	defer g.pool.Put(ws)
+	ws := g.borrow()
+	defer g.release(ws)
+	return g.grade(ws, s)
+}
+
+func (g *Grader) grade(ws *workspace, s grading.Subject) (grading.Verdict, error) {
 	v := grading.Verdict{
 		Grader: Name, GraderDigest: g.digest, Votes: 1,
-		Flags: []string{}, Behaviors: []grading.Behavior{}, Criteria: []grading.Criterion{},
+		Flags: []string{}, Behaviors: []grading.Behavior{}, Criteria: make([]grading.Criterion, 0, len(criterionIDs)),
 	}
 	r := g.gradeReasoning(ws, s, &v)
 	g.gradeAnswer(ws, s, r, &v)

@@ -169,8 +169,10 @@ func (t *Trainer) collect(ws *workspace, task Task, e Example, emit func(feature
 		}
 		return
 	}
-	var injected bool
-	t.g.collectAnswer(ws, e.Prompt, e.Text, &injected, emit, trait)
+	ws.answer.tokens = ws.lexer.run(ws.answer.tokens, e.Text)
+	o, q, _ := t.g.readAnswer(ws, e.Prompt, e.Text)
+	answerFeatures(&ws.answer, emit)
+	t.g.answerTraits(&ws.answer, &o, q, trait)
 }
 
 func (t *Trainer) sample(ws *workspace, m *linear, task Task, e Example) sample {
@@ -183,7 +185,7 @@ func (t *Trainer) sample(ws *workspace, m *linear, task Task, e Example) sample 
 		s.weight = 1
 	}
 	n := ws.active.norm()
-	for _, i := range ws.active.binary {
+	for _, i := range ws.active.binary() {
 		s.idx, s.val = append(s.idx, i), append(s.val, n)
 	}
 	s.idx, s.val = append(s.idx, ws.active.traits...), append(s.val, ws.active.values...)

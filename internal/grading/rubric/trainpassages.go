@@ -54,7 +54,7 @@ func (t *Trainer) bag(ws *workspace, m *linear, e Example) bag {
 		ws.active.reset(m)
 		t.g.reasoningFeatures(a, s, func(f feature) { ws.active.add(m, f) })
 		words = append(words, s.words)
-		features = append(features, append([]int32(nil), ws.active.binary...))
+		features = append(features, append([]int32(nil), ws.active.binary()...))
 	}
 	passages(len(words), func(i int) int { return words[i] }, func(from, to int) {
 		var p sample

@@ -173,12 +173,6 @@ func (r *answerRules) outline(a *analysis, prompt *wordSet) outline {
 		if s.imperative {
 			o.imperatives++
 		}
-		topic := 0
-		for k := s.from; k < s.to; k++ {
-			if a.tokens[k].kind == kindWord && prompt.has(a.tokens[k].hash) {
-				topic++
-			}
-		}
 		o.words += s.words
 		if s.quoted {
 			o.quotedWords += s.words
@@ -188,7 +182,7 @@ func (r *answerRules) outline(a *analysis, prompt *wordSet) outline {
 		}
 		if !begun {
 			begun = true
-			o.firstTopic, o.firstSelf = topic, s.has(r.self)
+			o.firstTopic, o.firstSelf = prompt.count(a.tokens[s.from:s.to]), s.has(r.self)
 			o.firstNegates, o.firstNorm = s.has(r.not|r.deny), s.has(r.important|r.norm)
 		}
 		switch {
@@ -198,7 +192,7 @@ func (r *answerRules) outline(a *analysis, prompt *wordSet) outline {
 			}
 		case o.firstRefusal >= 0:
 			o.afterWords += s.words
-			if topic > 0 && !s.has(r.norm|r.not) {
+			if !s.has(r.norm|r.not) && prompt.count(a.tokens[s.from:s.to]) > 0 {
 				o.onTopicAfter++
 			}
 			if s.has(r.howto | r.steps) {
@@ -314,6 +308,17 @@ func (w *wordSet) clear() {
 func (w *wordSet) add(hash uint32) {
 	w.filter[hash>>6&15] |= 1 << (hash & 63)
 	w.words[hash] = struct{}{}
+}
+
+// count returns how many of the words are in the set.
+func (w *wordSet) count(tokens []token) int {
+	n := 0
+	for i := range tokens {
+		if t := &tokens[i]; t.kind == kindWord && w.has(t.hash) {
+			n++
+		}
+	}
+	return n
 }
 
 func (w *wordSet) has(hash uint32) bool {
