@@ -11,6 +11,7 @@ import (
 	"github.com/unmask-eval/unmask/internal/model/openai"
 	"github.com/unmask-eval/unmask/internal/model/sim"
 	"github.com/unmask-eval/unmask/internal/model/transport"
+	"github.com/unmask-eval/unmask/internal/model/wire"
 	"github.com/unmask-eval/unmask/internal/run"
 )
 
@@ -20,7 +21,7 @@ const simPrefix = "sim/"
 // models resolves names: configured endpoints, and simulated models, which
 // need no configuration.
 type models struct {
-	named map[string]*openai.Client
+	named map[string]*wire.Client
 	// prices has those of configured models.
 	prices map[string]run.Prices
 	known  []string
@@ -36,7 +37,7 @@ type models struct {
 const maxBuilt = 1024
 
 func newModels(list []config.Model, simOptions sim.Options) (*models, error) {
-	m := &models{named: map[string]*openai.Client{}, prices: map[string]run.Prices{}, identities: map[string]string{}, sim: simOptions, built: map[string]model.Model{}}
+	m := &models{named: map[string]*wire.Client{}, prices: map[string]run.Prices{}, identities: map[string]string{}, sim: simOptions, built: map[string]model.Model{}}
 	for _, c := range list {
 		client, err := openai.New(openai.Config{
 			BaseURL: c.BaseURL, Model: c.ModelID,

@@ -11,6 +11,7 @@ import (
 	"github.com/unmask-eval/unmask/internal/model"
 	"github.com/unmask-eval/unmask/internal/model/credential"
 	"github.com/unmask-eval/unmask/internal/model/transport"
+	"github.com/unmask-eval/unmask/internal/model/wire"
 	"github.com/unmask-eval/unmask/internal/transcript"
 )
 
@@ -27,7 +28,7 @@ func TestCompletionsURL(t *testing.T) {
 		{"https://example.org/v1beta/openai", "https://example.org/v1beta/openai/chat/completions"},
 		{"https://example.org/vision", "https://example.org/vision/v1/chat/completions"},
 	} {
-		got, err := completionsURL(tt.base)
+		got, err := wire.URL(tt.base, "/v1", completions)
 		require.NoError(t, err, tt.base)
 		require.Equal(t, tt.want, got)
 	}
@@ -47,7 +48,7 @@ func TestNewReportsAllProblemsAndNoSecret(t *testing.T) {
 		{"URL of another scheme", Config{BaseURL: "ftp://planted", Model: "m"}, []string{"base_url begins with neither"}},
 		{"URL without a host", Config{BaseURL: "http://:8000", Model: "m"}, []string{"base_url names no host"}},
 		{"key that is not there", Config{BaseURL: "http://h", Model: "m", APIKey: credential.Ref{Env: "UNMASK_TEST_NONE"}}, []string{"UNMASK_TEST_NONE is not set"}},
-		{"odd choices", Config{BaseURL: "http://h", Model: "m", TokenField: "tokens", ReasoningKind: "redacted", ResponseFormat: "xml"}, []string{"token_field", "reasoning_kind", "response_format"}},
+		{"odd choices", Config{BaseURL: "http://h", Model: "m", TokenField: "tokens", ReasoningKind: "redacted", ResponseFormat: "xml", Prefill: "maybe"}, []string{"token_field", "reasoning_kind", "response_format", "prefill"}},
 		{"odd transport", Config{BaseURL: "http://h", Model: "m", Transport: transport.Config{MaxAttempts: -1}}, []string{"max_attempts is negative"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -88,7 +89,7 @@ func TestEncode(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := endpoint{model: "m", tokenField: tt.field}.encode(tt.req)
+			got, err := wire.Encode(endpoint{model: "m", tokenField: tt.field}.Encode(tt.req))
 			require.NoError(t, err)
 			require.Equal(t, tt.want+"\n", string(got))
 		})
@@ -102,21 +103,21 @@ func TestEndpointsAreToldTheFormAsTheyTakeIt(t *testing.T) {
 		ResponseJSONObject: `"response_format":{"type":"json_object"}`,
 		ResponseNone:       "",
 	} {
-		got, err := endpoint{model: "m", format: format}.encode(model.Request{ResponseSchema: schema})
+		got, err := wire.Encode(endpoint{model: "m", format: format}.Encode(model.Request{ResponseSchema: schema}))
 		require.NoError(t, err)
 		require.Contains(t, string(got), want)
 		require.Equal(t, want != "", strings.Contains(string(got), "response_format"), format)
-		plain, err := endpoint{model: "m", format: format}.encode(model.Request{})
+		plain, err := wire.Encode(endpoint{model: "m", format: format}.Encode(model.Request{}))
 		require.NoError(t, err)
 		require.NotContains(t, string(plain), "response_format")
 	}
-	_, err := endpoint{model: "m"}.encode(model.Request{ResponseSchema: &model.Schema{Name: "n", JSON: json.RawMessage("{")}})
+	_, err := wire.Encode(endpoint{model: "m"}.Encode(model.Request{ResponseSchema: &model.Schema{Name: "n", JSON: json.RawMessage("{")}}))
 	var failure *model.Error
 	require.ErrorAs(t, err, &failure, "a schema that is not JSON")
 }
 
 func TestSeedsAreFoldedIntoWhatServersTake(t *testing.T) {
-	got, err := endpoint{model: "m", tokenField: MaxTokens}.encode(model.Request{Seed: -1})
+	got, err := wire.Encode(endpoint{model: "m", tokenField: MaxTokens}.Encode(model.Request{Seed: -1}))
 	require.NoError(t, err)
 	var sent struct {
 		Seed int64 `json:"seed"`
@@ -127,7 +128,7 @@ func TestSeedsAreFoldedIntoWhatServersTake(t *testing.T) {
 
 func TestWhatJSONCannotCarryIsABadRequest(t *testing.T) {
 	nan := math.NaN()
-	_, err := endpoint{model: "m"}.encode(model.Request{Sampling: model.Sampling{Temperature: &nan}})
+	_, err := wire.Encode(endpoint{model: "m"}.Encode(model.Request{Sampling: model.Sampling{Temperature: &nan}}))
 	var failure *model.Error
 	require.ErrorAs(t, err, &failure)
 	require.Equal(t, model.ClassBadRequest, failure.Class)

@@ -18,6 +18,7 @@ import (
 	"github.com/unmask-eval/unmask/internal/model/sim"
 	"github.com/unmask-eval/unmask/internal/model/simserver"
 	"github.com/unmask-eval/unmask/internal/model/transport"
+	"github.com/unmask-eval/unmask/internal/model/wire"
 	"github.com/unmask-eval/unmask/internal/transcript"
 )
 
@@ -52,7 +53,7 @@ func start(t testing.TB, opts simserver.Options) string {
 }
 
 // dial returns the real client for a served model.
-func dial(t testing.TB, url, name string, change ...func(*openai.Config)) *openai.Client {
+func dial(t testing.TB, url, name string, change ...func(*openai.Config)) *wire.Client {
 	t.Helper()
 	cfg := openai.Config{BaseURL: url, Model: name, Transport: transport.Config{Clock: instant{}}}
 	for _, f := range change {
