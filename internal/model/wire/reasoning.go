@@ -14,13 +14,17 @@ type Reasoning struct {
 }
 
 // Add notes a piece of reasoning that can be read, of a kind: NativeFull or
-// NativeSummary. An empty piece is none.
+// NativeSummary. An empty piece is none; a summary of blanks is one that says
+// nothing of reasoning that there was.
 func (r *Reasoning) Add(kind transcript.NativeKind, text string) {
-	if kind == transcript.NativeFull {
+	switch {
+	case kind == transcript.NativeFull:
 		Paragraph(&r.full, text)
-		return
+	case strings.TrimSpace(text) != "":
+		Paragraph(&r.summary, text)
+	case text != "":
+		r.hidden = true
 	}
-	Paragraph(&r.summary, text)
 }
 
 // Hide notes that there was reasoning which the reply withholds.
