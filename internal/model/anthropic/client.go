@@ -1,6 +1,6 @@
 // Package anthropic speaks the messages protocol of Anthropic.
 //
-// It is a codec over the shared transport (docs/decisions/0012-codecs.md). What
+// It is a codec over the shared transport (docs/decisions/0020-codecs-for-all-providers.md). What
 // matters here is extended thinking: its text is a summary unless the model is
 // documented to show it in full, and blocks that are redacted, or whose text is
 // left out and only their signature sent, are reasoning that cannot be read.
@@ -24,7 +24,7 @@ func New(cfg Config) (*wire.Client, error) {
 	}
 	c, err := wire.NewClient(wire.Endpoint{
 		URL: e.url, Key: e.key, KeyHeader: "X-Api-Key", Stream: e.stream, Transport: cfg.Transport,
-		Header: http.Header{"Anthropic-Version": {e.version}},
+		Header: http.Header{"Anthropic-Version": {version}},
 	}, e)
 	if err != nil {
 		return nil, fmt.Errorf("anthropic model: %w", err)

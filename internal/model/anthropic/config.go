@@ -14,8 +14,8 @@ import (
 // DefaultBaseURL is where Anthropic serves the API.
 const DefaultBaseURL = "https://api.anthropic.com"
 
-// DefaultVersion is the version of the API that this package was written for.
-const DefaultVersion = "2023-06-01"
+// version is that of the API that this package was written for.
+const version = "2023-06-01"
 
 // DefaultMaxTokens bounds replies of requests that name no bound, since the
 // provider demands one.
@@ -35,8 +35,6 @@ type Config struct {
 	Model string
 	// APIKey says where the key is kept. It is read once, by New.
 	APIKey credential.Ref
-	// Version is sent as anthropic-version. Default: DefaultVersion.
-	Version string
 	// ThinkingBudget turns extended thinking on with so many tokens, at least
 	// MinThinkingBudget and fewer than a reply's; 0 does not.
 	ThinkingBudget int
@@ -65,7 +63,6 @@ type Config struct {
 type endpoint struct {
 	url, model string
 	key        credential.Secret
-	version    string
 	budget     int
 	adaptive   bool
 	effort     string
@@ -87,15 +84,12 @@ func (e endpoint) thinks() bool { return e.adaptive || e.budget > 0 }
 func (c Config) resolve() (endpoint, error) {
 	var problems []error
 	e := endpoint{
-		model: c.Model, version: c.Version, budget: c.ThinkingBudget, adaptive: c.Thinking == ThinkingAdaptive,
+		model: c.Model, budget: c.ThinkingBudget, adaptive: c.Thinking == ThinkingAdaptive,
 		effort: c.ReasoningEffort, kind: c.ReasoningKind, noSchema: c.NoSchema, stop: c.Stop, stream: c.Stream,
 	}
 	base := c.BaseURL
 	if base == "" {
 		base = DefaultBaseURL
-	}
-	if e.version == "" {
-		e.version = DefaultVersion
 	}
 	var err error
 	if e.url, err = wire.URL(base, "/v1", "/messages"); err != nil {
@@ -106,9 +100,6 @@ func (c Config) resolve() (endpoint, error) {
 	}
 	if e.key, err = c.APIKey.Resolve(); err != nil {
 		problems = append(problems, err)
-	}
-	if !transport.IsMachineCode(e.version) {
-		problems = append(problems, errors.New("version is not a date such as "+DefaultVersion))
 	}
 	if c.ThinkingBudget != 0 && c.ThinkingBudget < MinThinkingBudget {
 		problems = append(problems, fmt.Errorf("thinking_budget is neither 0 nor at least %d", MinThinkingBudget))

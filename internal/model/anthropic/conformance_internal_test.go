@@ -65,6 +65,7 @@ var cases = []modeltest.Case{
 	{State: modeltest.Summary, Name: "in two blocks", Body: message("end_turn", thinkingBlock, thinkingBlock, textBlock), Want: thought(no, transcript.NativeSummary, "Thought.\n\nThought.")},
 	{State: modeltest.Redacted, Name: "block", Body: message("end_turn", redactedBlock, textBlock), Want: thought(no, transcript.NativeRedacted, "")},
 	{State: modeltest.Redacted, Name: "signature alone", Body: message("end_turn", omittedBlock, textBlock), Want: thought(no, transcript.NativeRedacted, "")},
+	{State: modeltest.Redacted, Name: "block of a kind to come", Body: message("end_turn", `{"type":"sealed_thinking","data":"c2Vj"}`, textBlock), Want: thought(no, transcript.NativeRedacted, "")},
 	{
 		State: modeltest.Hidden, Body: strings.Replace(message("end_turn", textBlock), `"output_tokens":9`, `"output_tokens":9,"output_tokens_details":{"thinking_tokens":4}`, 1),
 		Want: counted(thought(no, transcript.NativeRedacted, ""), 4),
@@ -223,28 +224,39 @@ func TestEncode(t *testing.T) {
 		want string
 	}{
 		{
-			"plain", Config{}, model.Request{Messages: chat, Seed: 5},
+			"plain",
+			Config{},
+			model.Request{Messages: chat, Seed: 5},
 			`{"model":"m","max_tokens":4096,"system":"a\n\n<b>","messages":[{"role":"user","content":"hi"}]}`,
 		},
 		{
-			"sampling, stop and stream", Config{Stop: []string{"END"}, Stream: true},
+			"sampling, stop and stream",
+			Config{Stop: []string{"END"}, Stream: true},
 			model.Request{Messages: chat[2:], Sampling: model.Sampling{Temperature: &temperature, TopP: &topP, MaxTokens: 9}},
 			`{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}],"temperature":0.7,"top_p":0.9,"stop_sequences":["END"],"stream":true}`,
 		},
 		{
-			"a budget", Config{ThinkingBudget: 2048}, model.Request{Messages: chat[2:], Sampling: model.Sampling{Temperature: &one}},
+			"a budget",
+			Config{ThinkingBudget: 2048},
+			model.Request{Messages: chat[2:], Sampling: model.Sampling{Temperature: &one}},
 			`{"model":"m","max_tokens":4096,"messages":[{"role":"user","content":"hi"}],"temperature":1,"thinking":{"type":"enabled","budget_tokens":2048}}`,
 		},
 		{
-			"adaptive, with effort and a schema", Config{Thinking: ThinkingAdaptive, ReasoningEffort: "high"}, model.Request{Messages: chat[2:], ResponseSchema: schema},
+			"adaptive, with effort and a schema",
+			Config{Thinking: ThinkingAdaptive, ReasoningEffort: "high"},
+			model.Request{Messages: chat[2:], ResponseSchema: schema},
 			`{"model":"m","max_tokens":4096,"messages":[{"role":"user","content":"hi"}],"thinking":{"type":"adaptive","display":"summarized"},"output_config":{"effort":"high","format":{"type":"json_schema","schema":{"type":"object"}}}}`,
 		},
 		{
-			"no schema", Config{NoSchema: true}, model.Request{Messages: chat[2:], ResponseSchema: schema},
+			"no schema",
+			Config{NoSchema: true},
+			model.Request{Messages: chat[2:], ResponseSchema: schema},
 			`{"model":"m","max_tokens":4096,"messages":[{"role":"user","content":"hi"}]}`,
 		},
 		{
-			"prefill", Config{}, model.Request{Messages: append(chat[2:], model.Message{Role: "assistant", Content: "<SCRATCHPAD_REASONING>"})},
+			"prefill",
+			Config{},
+			model.Request{Messages: append(chat[2:], model.Message{Role: "assistant", Content: "<SCRATCHPAD_REASONING>"})},
 			`{"model":"m","max_tokens":4096,"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"<SCRATCHPAD_REASONING>"}]}`,
 		},
 	} {
@@ -268,7 +280,7 @@ func TestNewReportsAllProblemsAndNoSecret(t *testing.T) {
 	}{
 		{"nothing given", Config{}, []string{"model is empty"}},
 		{"URL with a password", Config{BaseURL: "http://user:planted@h", Model: "m"}, []string{"base_url holds credentials"}},
-		{"odd choices", Config{Model: "m", ThinkingBudget: 7, Thinking: "deep", ReasoningKind: "redacted", Version: "A b"}, []string{"thinking_budget", "thinking is not", "reasoning_kind", "version"}},
+		{"odd choices", Config{Model: "m", ThinkingBudget: 7, Thinking: "deep", ReasoningKind: "redacted"}, []string{"thinking_budget", "thinking is not", "reasoning_kind"}},
 		{"two ways of thinking", Config{Model: "m", ThinkingBudget: 2048, Thinking: ThinkingAdaptive}, []string{"thinking_budget does not go together"}},
 		{"key that is not there", Config{Model: "m", APIKey: credential.Ref{Env: "UNMASK_TEST_NONE"}}, []string{"UNMASK_TEST_NONE is not set"}},
 		{"odd transport", Config{Model: "m", Transport: transport.Config{MaxAttempts: -1}}, []string{"max_attempts is negative"}},

@@ -76,7 +76,10 @@ func (e endpoint) read(blocks []block, rest wireReply) model.Reply {
 			reasoning.Hide()
 		case "tool_use", "server_tool_use", "mcp_tool_use":
 			wire.Paragraph(&raw, wire.ToolCall(b.name, b.input))
-		default: // text, and what is to come that has any
+		default: // text, and what is to come
+			if strings.Contains(b.kind, "thinking") {
+				reasoning.Hide()
+			}
 			raw.WriteString(b.text)
 		}
 	}

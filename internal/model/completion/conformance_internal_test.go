@@ -3,6 +3,7 @@ package completion
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -151,16 +152,22 @@ func TestEncode(t *testing.T) {
 	}{
 		{"plain", Config{}, model.Request{Messages: chat, Seed: 5}, `{` + sent + `,"seed":5,"stop":["\nQ:"]}`},
 		{
-			"sampling, stop and stream", Config{Stop: []string{"END"}, Stream: true, NoSeed: true}, model.Request{Messages: chat, Sampling: sampling},
+			"sampling, stop and stream",
+			Config{Stop: []string{"END"}, Stream: true, NoSeed: true},
+			model.Request{Messages: chat, Sampling: sampling},
 			`{` + sent + `,"temperature":0.7,"top_p":0.9,"stop":["\nQ:","END"],"stream":true,"max_tokens":9,"stream_options":{"include_usage":true}}`,
 		},
 		{
-			"schema", Config{NoSeed: true}, model.Request{Messages: chat, ResponseSchema: schema},
+			"schema",
+			Config{NoSeed: true},
+			model.Request{Messages: chat, ResponseSchema: schema},
 			`{` + sent + `,"stop":["\nQ:"],"response_format":{"type":"json_schema","json_schema":{"name":"n","strict":true,"schema":{"type":"object"}}}}`,
 		},
 		{"no form", Config{NoSeed: true, ResponseFormat: FormatNone}, model.Request{Messages: chat, ResponseSchema: schema}, `{` + sent + `,"stop":["\nQ:"]}`},
 		{
-			"llama.cpp", Config{API: APILlamaCpp, Stream: true}, model.Request{Messages: chat, Sampling: sampling, ResponseSchema: schema},
+			"llama.cpp",
+			Config{API: APILlamaCpp, Stream: true},
+			model.Request{Messages: chat, Sampling: sampling, ResponseSchema: schema},
 			`{` + sent + `,"temperature":0.7,"top_p":0.9,"seed":0,"stop":["\nQ:"],"stream":true,"n_predict":9,"json_schema":{"type":"object"}}`,
 		},
 	} {
@@ -187,7 +194,7 @@ func TestTemplatesRenderChats(t *testing.T) {
 		tmpl := template(t, name)
 		require.NoError(t, tmpl.Check())
 		require.Equal(t, want, tmpl.render(chat), name)
-		prefilled := append(chat[:len(chat):len(chat)], model.Message{Role: "assistant", Content: "Well,"})
+		prefilled := slices.Concat(chat, []model.Message{{Role: "assistant", Content: "Well,"}})
 		require.NoError(t, tmpl.check(prefilled))
 		require.Equal(t, want+"Well,", tmpl.render(prefilled), "a prefill is continued")
 	}

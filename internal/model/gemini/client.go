@@ -1,6 +1,6 @@
 // Package gemini speaks the generateContent protocol of Google's Gemini API.
 //
-// It is a codec over the shared transport (docs/decisions/0012-codecs.md).
+// It is a codec over the shared transport (docs/decisions/0020-codecs-for-all-providers.md).
 // Thoughts that the API shows are summaries; a signature or a count of tokens
 // without them is reasoning that cannot be read. A prompt that is blocked comes
 // back without a candidate, and is an outcome and not a failure.

@@ -174,23 +174,33 @@ func TestEncode(t *testing.T) {
 	}{
 		{"plain", Config{}, model.Request{Messages: chat, Seed: 5}, `{` + sent + `,"generationConfig":{"seed":5}}`},
 		{
-			"sampling and stop", Config{Stop: []string{"END"}, NoSeed: true}, model.Request{Messages: chat, Sampling: model.Sampling{Temperature: &temperature, TopP: &topP, MaxTokens: 9}},
+			"sampling and stop",
+			Config{Stop: []string{"END"}, NoSeed: true},
+			model.Request{Messages: chat, Sampling: model.Sampling{Temperature: &temperature, TopP: &topP, MaxTokens: 9}},
 			`{` + sent + `,"generationConfig":{"temperature":0.7,"topP":0.9,"maxOutputTokens":9,"stopSequences":["END"]}}`,
 		},
 		{
-			"thoughts", Config{Thoughts: true, ThinkingLevel: "high", NoSeed: true}, model.Request{Messages: chat},
+			"thoughts",
+			Config{Thoughts: true, ThinkingLevel: "high", NoSeed: true},
+			model.Request{Messages: chat},
 			`{` + sent + `,"generationConfig":{"thinkingConfig":{"includeThoughts":true,"thinkingLevel":"high"}}}`,
 		},
 		{
-			"no thinking", Config{ThinkingBudget: &zero, NoSeed: true}, model.Request{Messages: chat},
+			"no thinking",
+			Config{ThinkingBudget: &zero, NoSeed: true},
+			model.Request{Messages: chat},
 			`{` + sent + `,"generationConfig":{"thinkingConfig":{"thinkingBudget":0}}}`,
 		},
 		{
-			"schema", Config{NoSeed: true}, model.Request{Messages: chat, ResponseSchema: schema},
+			"schema",
+			Config{NoSeed: true},
+			model.Request{Messages: chat, ResponseSchema: schema},
 			`{` + sent + `,"generationConfig":{"responseMimeType":"application/json","responseJsonSchema":{"type":"object"}}}`,
 		},
 		{
-			"any object", Config{NoSeed: true, ResponseFormat: FormatJSONObject}, model.Request{Messages: chat, ResponseSchema: schema},
+			"any object",
+			Config{NoSeed: true, ResponseFormat: FormatJSONObject},
+			model.Request{Messages: chat, ResponseSchema: schema},
 			`{` + sent + `,"generationConfig":{"responseMimeType":"application/json"}}`,
 		},
 		{"no form", Config{NoSeed: true, ResponseFormat: FormatNone}, model.Request{Messages: chat, ResponseSchema: schema}, `{` + sent + `,"generationConfig":{}}`},

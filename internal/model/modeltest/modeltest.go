@@ -159,7 +159,7 @@ type Failure struct {
 // EnvKey is the environment variable with the suite's key, and Secret its value.
 const (
 	EnvKey = "UNMASK_MODELTEST_KEY"
-	Secret = "sk-planted-key-4711"
+	Secret = "sk-planted-key-4711" //nolint:gosec // it opens nothing
 )
 
 // Ask is a plain request.

@@ -150,8 +150,12 @@ func (p *pieces) message() (*wireMessage, error) {
 		to   *json.RawMessage
 		from any
 	}{
-		{&m.Content, p.text.String()}, {&m.Refusal, p.refusal.String()}, {&m.ReasoningContent, p.reasoningContent.String()},
-		{&m.Reasoning, reasoning}, {&m.ReasoningDetails, mergeDetails(p.details)}, {&m.ToolCalls, calls},
+		{&m.Content, p.text.String()},
+		{&m.Refusal, p.refusal.String()},
+		{&m.ReasoningContent, p.reasoningContent.String()},
+		{&m.Reasoning, reasoning},
+		{&m.ReasoningDetails, mergeDetails(p.details)},
+		{&m.ToolCalls, calls},
 	} {
 		raw, err := json.Marshal(field.from)
 		if err != nil {

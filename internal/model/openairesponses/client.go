@@ -2,7 +2,7 @@
 // succeeds chat completions there: a reply is a list of items, and reasoning is
 // an item of its own that holds a summary, an encrypted copy, or nothing.
 //
-// It is a codec over the shared transport (docs/decisions/0012-codecs.md).
+// It is a codec over the shared transport (docs/decisions/0020-codecs-for-all-providers.md).
 package openairesponses
 
 import (

@@ -86,7 +86,7 @@ func (c *content) add(item map[string]json.RawMessage) {
 				c.said = true
 			}
 		}
-	case kind == "reasoning":
+	case strings.Contains(kind, "reasoning"):
 		c.addReasoning(item)
 	case strings.HasSuffix(kind, "_call"):
 		arguments := item["arguments"]
