@@ -26,7 +26,9 @@ func New(cfg Config) (*wire.Client, error) {
 	}
 	c, err := wire.NewClient(wire.Endpoint{
 		URL: e.url, Key: e.key, KeyHeader: "Authorization", KeyPrefix: "Bearer ",
-		Stream: e.stream, Transport: cfg.Transport,
+		// llama.cpp repeats it, in replies that are not streamed.
+		MayRepeatPrefill: e.prefill == PrefillMessage,
+		Stream:           e.stream, Transport: cfg.Transport,
 	}, e)
 	if err != nil {
 		return nil, fmt.Errorf("openai-compatible model: %w", err)

@@ -2,7 +2,10 @@ package openai
 
 import (
 	"encoding/json"
+	"io"
 	"math"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -140,4 +143,43 @@ func TestDefaultsOfConfig(t *testing.T) {
 	require.Equal(t, MaxTokens, e.tokenField)
 	require.Equal(t, transcript.NativeFull, e.kind)
 	require.True(t, e.key.IsZero())
+}
+
+// A reply is the continuation of a prefill, whatever the server sends.
+func TestPrefillIsSentAsTheEndpointTakesItAndNotRepeated(t *testing.T) {
+	req := model.Request{Messages: []model.Message{{Role: "user", Content: "hi"}, {Role: "assistant", Content: "Well, "}}}
+	const sent = `{"model":"m","messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"Well, "}],"seed":0`
+	for _, tt := range []struct {
+		prefill          Prefill
+		body, sent, want string
+	}{
+		{PrefillMessage, "Well, no.", sent + "}", "no."},
+		{PrefillMessage, "no.", sent + "}", "no."},
+		{PrefillContinue, "no.", sent + `,"continue_final_message":true,"add_generation_prompt":false}`, "no."},
+		{PrefillContinue, "Well, no.", sent + `,"continue_final_message":true,"add_generation_prompt":false}`, "Well, no."},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			got, err := io.ReadAll(r.Body)
+			if err != nil || strings.TrimSpace(string(got)) != tt.sent {
+				t.Errorf("%s: sent %s", tt.prefill, got)
+			}
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, `{"choices":[{"message":{"content":"`+tt.body+`"},"finish_reason":"stop"}]}`)
+		}))
+		client, err := New(Config{BaseURL: server.URL, Model: "m", Prefill: tt.prefill})
+		require.NoError(t, err)
+		got, err := client.Generate(t.Context(), req)
+		require.NoError(t, err)
+		require.Equal(t, tt.want, got.Raw)
+		client.Close()
+		server.Close()
+	}
+}
+
+func TestSettingsAreSent(t *testing.T) {
+	e, err := Config{BaseURL: "http://h", Model: "m", ReasoningEffort: "low", Stop: []string{"END"}, NoSeed: true, Stream: true}.resolve()
+	require.NoError(t, err)
+	got, err := wire.Encode(e.Encode(model.Request{Seed: 5}))
+	require.NoError(t, err)
+	require.Equal(t, `{"model":"m","messages":null,"stop":["END"],"reasoning_effort":"low","stream":true,"stream_options":{"include_usage":true}}`+"\n", string(got))
 }

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/unmask-eval/unmask/internal/model"
 	"github.com/unmask-eval/unmask/internal/model/credential"
@@ -49,6 +50,9 @@ type Endpoint struct {
 	KeyHeader, KeyPrefix string
 	// Header is sent with every call.
 	Header http.Header
+	// MayRepeatPrefill says that the server may put a prefill before the reply that
+	// continues it. It is cut off then, so that replies are continuations alone.
+	MayRepeatPrefill bool
 	// Stream asks for server-sent events. The codec's requests must ask too.
 	Stream bool
 	// Transport bounds time, size and retries.
@@ -120,6 +124,9 @@ func (c *Client) Generate(ctx context.Context, req model.Request) (model.Reply, 
 	result, err := c.transport.Post(ctx, call)
 	if err != nil {
 		return model.Reply{}, err
+	}
+	if c.endpoint.MayRepeatPrefill && Prefill(req) {
+		reply.Raw = strings.TrimPrefix(reply.Raw, req.Messages[len(req.Messages)-1].Content)
 	}
 	reply.Latency, reply.Attempts = result.Latency, result.Attempts
 	return reply, nil
