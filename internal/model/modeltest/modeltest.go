@@ -196,6 +196,13 @@ type bench struct {
 	seen   []transport.Attempt
 }
 
+// counted returns how many calls came.
+func (b *bench) counted() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.calls
+}
+
 // serve starts a server that checks that calls have the provider's form.
 func (p Provider) serve(t *testing.T, stream bool, change func(*transport.Config), handler http.HandlerFunc) *bench {
 	t.Helper()
@@ -211,7 +218,10 @@ func (p Provider) serve(t *testing.T, stream bool, change func(*transport.Config
 		b.calls++
 		b.bodies = append(b.bodies, body)
 		b.mu.Unlock()
-		right := err == nil && r.Method == http.MethodPost && r.URL.RequestURI() == path &&
+		if err != nil {
+			return // the client did not wait for its request to be through
+		}
+		right := r.Method == http.MethodPost && r.URL.RequestURI() == path &&
 			r.Header.Get("Content-Type") == "application/json" && r.Header.Get(p.KeyHeader) == p.KeyPrefix+Secret
 		for name, value := range p.Header {
 			right = right && r.Header.Get(name) == value

@@ -184,11 +184,12 @@ func (p Provider) failures(t *testing.T) {
 			got, err := b.client.Generate(t.Context(), Ask())
 			failure := failureOf(t, err)
 			require.Equal(t, tt.class, failure.Class, failure.Message)
-			if !strings.HasPrefix(tt.name, "slow") { // before or after the header
-				require.Equal(t, tt.status, failure.Status)
-			}
 			require.Equal(t, tt.attempts, failure.Attempts)
-			require.Equal(t, tt.attempts, b.calls)
+			// A slow attempt may end before its header, or even its request, is through.
+			if !strings.HasPrefix(tt.name, "slow") {
+				require.Equal(t, tt.status, failure.Status)
+				require.Equal(t, tt.attempts, b.counted())
+			}
 			require.Zero(t, got)
 		})
 	}
@@ -257,7 +258,7 @@ func (p Provider) refusals(t *testing.T) {
 			require.Equal(t, model.ClassBadRequest, failure.Class)
 			require.True(t, strings.HasPrefix(failure.Message, r.Parameter+": "), failure.Message)
 			require.NotContains(t, failure.Message, "marker")
-			require.Zero(t, b.calls)
+			require.Zero(t, b.counted())
 			var unsupported *model.UnsupportedError
 			require.ErrorAs(t, b.client.Check(r.Request), &unsupported)
 			require.Equal(t, r.Parameter, unsupported.Parameter)
