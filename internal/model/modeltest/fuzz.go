@@ -74,7 +74,7 @@ func CutAnywhere(t *testing.T, codec wire.Codec, cases []Case) {
 		}
 		for n := range len(c.Body) {
 			got, err := codec.DecodeStream([]byte(c.Body[:n]))
-			if err == nil && (got.Raw != c.Want.Raw || got.NativeReasoning != c.Want.NativeReasoning || got.FinishReason != c.Want.FinishReason) {
+			if err == nil && (got.Raw != c.Want.Raw || got.NativeReasoning != c.Want.NativeReasoning || got.NativeKind != c.Want.NativeKind || got.FinishReason != c.Want.FinishReason) {
 				t.Fatalf("%s %s: cut after %d bytes, a part counts as whole: %+v", c.State, c.Name, n, got)
 			}
 			checkReply(t, got, err)

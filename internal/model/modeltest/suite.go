@@ -112,6 +112,7 @@ func (p Provider) cutStreams(t *testing.T) {
 			if err == nil {
 				require.Equal(t, c.Want.Raw, got.Raw, "cut after %d events", n)
 				require.Equal(t, c.Want.NativeReasoning, got.NativeReasoning, "cut after %d events", n)
+				require.Equal(t, c.Want.NativeKind, got.NativeKind, "cut after %d events", n)
 				require.Equal(t, c.Want.FinishReason, got.FinishReason, "cut after %d events", n)
 				continue
 			}

@@ -23,7 +23,8 @@ type wireChunk struct {
 }
 
 // DecodeStream implements wire.Codec: it puts the pieces together and reads
-// them as a whole reply.
+// them as a whole reply. Only [DONE] is the end: the counts come after the finish
+// reason, and without them reasoning that is not shown would look like none.
 func (e endpoint) DecodeStream(body []byte) (model.Reply, error) {
 	var (
 		whole wireReply
@@ -61,7 +62,7 @@ func (e endpoint) DecodeStream(body []byte) (model.Reply, error) {
 				}
 			}
 			if !wire.Missing(choice.FinishReason) {
-				parts.finish, ended = choice.FinishReason, true
+				parts.finish = choice.FinishReason
 			}
 		}
 	}
