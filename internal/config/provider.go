@@ -46,8 +46,8 @@ type ProviderSettings struct {
 	// SendSeed says whether the seed of a sample is sent; true by default where
 	// the provider takes one, which openai-responses and anthropic do not.
 	SendSeed *bool `koanf:"send_seed" json:"send_seed,omitempty"`
-	// ReasoningEffort is none, minimal, low, medium, high, xhigh or max, as far as
-	// the model knows it. Not completion.
+	// ReasoningEffort is a word of the provider (see efforts), as far as the model
+	// knows it. Not completion.
 	ReasoningEffort string `koanf:"reasoning_effort" json:"reasoning_effort,omitempty"`
 	// ReasoningSummary asks for summaries of the reasoning: auto, concise or
 	// detailed for openai-responses, auto for gemini.
@@ -93,6 +93,15 @@ const minAnthropicBudget = 1024
 // ChatTemplates are the names of the built-in templates.
 var ChatTemplates = []string{"alpaca", "chatml", "human-assistant", "llama3"}
 
+// efforts are the words for how much a model reasons. Servers of openai have
+// words of their own, so there it is any of all.
+var efforts = map[string][]string{
+	ProviderOpenAI:          {"none", "minimal", "low", "medium", "high", "xhigh", "max"},
+	ProviderOpenAIResponses: {"none", "minimal", "low", "medium", "high", "xhigh"},
+	ProviderAnthropic:       {"low", "medium", "high", "xhigh", "max"},
+	ProviderGemini:          {"minimal", "low", "medium", "high"},
+}
+
 // checkProvider checks what depends on the provider.
 func (m *Model) checkProvider(add func(field, format string, args ...any)) {
 	if !slices.Contains(Providers, m.Provider) {
@@ -126,7 +135,9 @@ func (m *Model) checkProvider(add func(field, format string, args ...any)) {
 		}
 	}
 	oneOf("prefill", m.Prefill, "refuse", "message", "continue")
-	oneOf("reasoning_effort", m.ReasoningEffort, "none", "minimal", "low", "medium", "high", "xhigh", "max")
+	if m.Provider != ProviderCompletion {
+		oneOf("reasoning_effort", m.ReasoningEffort, efforts[m.Provider]...)
+	}
 	oneOf("reasoning_kind", m.ReasoningKind, "full", "summary")
 	oneOf("thinking", m.Thinking, "adaptive")
 	oneOf("completion_api", m.CompletionAPI, "completions", "llama.cpp")

@@ -138,21 +138,23 @@ func TestConformanceOfReplies(t *testing.T) {
 		{"truncated by its fault", "sim/complier?truncation=1", 0, transcript.NativeNone, false, transcript.FinishLength},
 		{"truncated by the limit", "sim/complier", 10, transcript.NativeNone, false, transcript.FinishLength},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			req := request("q", 1)
-			req.Sampling.MaxTokens = tt.maxTokens
-			got, err := dial(t, url, tt.model).Generate(t.Context(), req)
-			require.NoError(t, err)
-			want, _, err := mustSim(t, tt.model).Compose(req)
-			require.NoError(t, err)
-			require.Equal(t, tt.kind, got.NativeKind)
-			require.Equal(t, tt.readable, got.NativeReasoning != "")
-			require.Equal(t, tt.finish, got.FinishReason)
-			require.Equal(t, 1, got.Attempts)
-			require.Positive(t, got.Latency)
-			got.Latency, got.Attempts = 0, 0
-			require.Equal(t, want, got, "the wire changes nothing")
-		})
+		for _, stream := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, streamed: %t", tt.name, stream), func(t *testing.T) {
+				req := request("q", 1)
+				req.Sampling.MaxTokens = tt.maxTokens
+				got, err := dial(t, url, tt.model, func(c *openai.Config) { c.Stream = stream }).Generate(t.Context(), req)
+				require.NoError(t, err)
+				want, _, err := mustSim(t, tt.model).Compose(req)
+				require.NoError(t, err)
+				require.Equal(t, tt.kind, got.NativeKind)
+				require.Equal(t, tt.readable, got.NativeReasoning != "")
+				require.Equal(t, tt.finish, got.FinishReason)
+				require.Equal(t, 1, got.Attempts)
+				require.Positive(t, got.Latency)
+				got.Latency, got.Attempts = 0, 0
+				require.Equal(t, want, got, "the wire changes nothing")
+			})
+		}
 	}
 }
 
