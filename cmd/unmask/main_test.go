@@ -57,6 +57,7 @@ func TestBadUsageEndsWithTwoAndSaysWhy(t *testing.T) {
 		{"unknown flag", []string{"run", "--modell", "x"}, "--modell"},
 		{"no model", []string{"run"}, "--model"},
 		{"half an endpoint", []string{"run", "--base-url", "http://127.0.0.1:1/v1"}, "--model-id"},
+		{"a provider without an endpoint", []string{"run", "--model", "sim/refuser", "--provider", "anthropic"}, "--base-url"},
 		{"an unknown model", []string{"run", "--model", "gpt-none"}, "run.model"},
 		{"a bad parameter of a simulated model", []string{"run", "--model", "sim/alignment-faker?fre=1"}, "fre"},
 		{"an unknown scenario", []string{"run", "--model", "sim/refuser", "--scenario", "none"}, "scenarios[0]"},
@@ -343,6 +344,9 @@ func TestARunIsNeverContinuedOnAnotherModel(t *testing.T) {
 	close(hold)
 
 	other := unmask(t, "", "run", "--resume", resume[2], "--store", store, "--base-url", endpoint.URL, "--model-id", "org/other")
+	require.Equal(t, exitUsage, other.code, other.err)
+	require.Contains(t, other.err, "never continued on another model")
+	other = unmask(t, "", "run", "--resume", resume[2], "--store", store, "--base-url", endpoint.URL, "--model-id", "org/one", "--provider", "gemini")
 	require.Equal(t, exitUsage, other.code, other.err)
 	require.Contains(t, other.err, "never continued on another model")
 	without := unmask(t, "", "run", "--resume", resume[2], "--store", store)

@@ -33,7 +33,7 @@ type runFlags struct {
 	fixedSeed                              bool
 	temperature, topP                      float64
 	grader                                 string
-	baseURL, modelID, apiKeyEnv            string
+	baseURL, modelID, apiKeyEnv, provider  string
 	timeout                                time.Duration
 	checkpointURI, checkpointDigest, train string
 	step                                   int64
@@ -64,8 +64,9 @@ func newRun() *cobra.Command {
 	fl.StringVar(&f.evaluation, "evaluation", "", "run the plan of this evaluation (evaluations/E), as for the next checkpoint of a series, instead of making a new one")
 	fl.StringSliceVar(&f.scenarios, "scenario", []string{"helpful-only"}, "scenario ids or id@revision, also of variants (ID--VARIANT); ID--* for all variants of one; or the file of one of your own (.yaml, .yml or .json), which is kept in the store and run")
 	fl.StringVar(&f.model, "model", "", "a configured model's name, or sim/NAME for a simulated one")
-	fl.StringVar(&f.baseURL, "base-url", "", "evaluate the model at this OpenAI-compatible endpoint, without configuration")
+	fl.StringVar(&f.baseURL, "base-url", "", "evaluate the model at this endpoint, without configuration")
 	fl.StringVar(&f.modelID, "model-id", "", "the model's id at --base-url")
+	fl.StringVar(&f.provider, "provider", "", "what --base-url speaks: openai (the default; most servers do), openai-responses, anthropic or gemini; configure others, and further settings, in the settings file")
 	fl.StringVar(&f.apiKeyEnv, "api-key-env", "", "environment variable that holds the key for --base-url")
 	fl.DurationVar(&f.timeout, "timeout", 0, "longest time of one attempt at --base-url (default 2m)")
 	fl.Int32Var(&f.samples, "samples", run.DefaultSamplesPerQuery, "repeats of each query under each condition")
@@ -198,8 +199,8 @@ func (f *runFlags) check(cmd *cobra.Command) (*gate.Policy, error) {
 			}
 		}
 	}
-	if f.baseURL == "" && (f.timeout != 0 || f.apiKeyEnv != "") {
-		return nil, usageError("--timeout and --api-key-env are for --base-url; configure a named model in the settings file")
+	if f.baseURL == "" && (f.timeout != 0 || f.apiKeyEnv != "" || f.provider != "") {
+		return nil, usageError("--timeout, --api-key-env and --provider are for --base-url; configure a named model in the settings file")
 	}
 	adHoc := f.baseURL != "" || f.modelID != ""
 	switch {
@@ -264,10 +265,15 @@ func (f *runFlags) scenarioNames(ctx context.Context, cmd *cobra.Command, c *cli
 // unsafeInName are the characters that a model's name cannot have.
 var unsafeInName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 
-// adHocName names the model of --base-url: its id, and a digest of endpoint and
-// id, so that a run says what it measured and is never continued on another one.
-func adHocName(baseURL, modelID string) string {
-	sum := sha256.Sum256([]byte(baseURL + "\n" + modelID))
+// adHocName names the model of --base-url: its id, and a digest of endpoint, id
+// and protocol, so that a run says what it measured and is never continued on
+// another one. The protocol that most speak is left out.
+func adHocName(baseURL, modelID, provider string) string {
+	endpoint := baseURL + "\n" + modelID
+	if provider != "" && provider != config.ProviderOpenAI {
+		endpoint += "\n" + provider
+	}
+	sum := sha256.Sum256([]byte(endpoint))
 	id := strings.Trim(unsafeInName.ReplaceAllString(modelID, "-"), "._-")
 	return fmt.Sprintf("endpoint-%.60s-%x", id, sum[:4])
 }
@@ -277,10 +283,10 @@ func (f *runFlags) adHocModel(cfg *config.Config) {
 		return
 	}
 	if f.model == "" {
-		f.model = adHocName(f.baseURL, f.modelID)
+		f.model = adHocName(f.baseURL, f.modelID, f.provider)
 	}
 	cfg.Models = append(cfg.Models, config.Model{
-		Name: f.model, BaseURL: f.baseURL, ModelID: f.modelID, APIKeyEnv: f.apiKeyEnv, Timeout: f.timeout,
+		Name: f.model, Provider: f.provider, BaseURL: f.baseURL, ModelID: f.modelID, APIKeyEnv: f.apiKeyEnv, Timeout: f.timeout,
 	})
 }
 
@@ -418,6 +424,7 @@ func (f *runFlags) sayHowToContinue(cmd *cobra.Command, r *unmaskv1.Run) {
 		{"store", f.storePath},
 		{"base-url", f.baseURL},
 		{"model-id", f.modelID},
+		{"provider", f.provider},
 		{"api-key-env", f.apiKeyEnv},
 		{"gate", f.gateFile},
 	} {

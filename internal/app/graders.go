@@ -11,6 +11,7 @@ import (
 	"github.com/unmask-eval/unmask/internal/grading/judge"
 	"github.com/unmask-eval/unmask/internal/grading/panel"
 	"github.com/unmask-eval/unmask/internal/grading/rubric"
+	"github.com/unmask-eval/unmask/internal/model"
 	"github.com/unmask-eval/unmask/internal/model/sim"
 )
 
@@ -66,6 +67,11 @@ func newJudge(c config.Grader, m *models, d grading.Detector) (*judge.Grader, er
 	asked, err := m.Model(c.Model)
 	if err != nil {
 		return nil, err
+	}
+	if err := check(asked, model.Request{
+		Sampling: model.Sampling{Temperature: c.Temperature, MaxTokens: c.MaxTokens}, ResponseSchema: &model.Schema{},
+	}); err != nil {
+		return nil, fmt.Errorf("the model %s cannot be its judge: %w", c.Model, err)
 	}
 	cfg := judge.Config{
 		Name: c.ID, Model: asked, ModelName: c.Model, ModelIdentity: m.identity(c.Model),

@@ -7,10 +7,8 @@ import (
 
 	"github.com/unmask-eval/unmask/internal/config"
 	"github.com/unmask-eval/unmask/internal/model"
-	"github.com/unmask-eval/unmask/internal/model/credential"
-	"github.com/unmask-eval/unmask/internal/model/openai"
 	"github.com/unmask-eval/unmask/internal/model/sim"
-	"github.com/unmask-eval/unmask/internal/model/transport"
+	"github.com/unmask-eval/unmask/internal/model/wire"
 	"github.com/unmask-eval/unmask/internal/run"
 )
 
@@ -20,7 +18,7 @@ const simPrefix = "sim/"
 // models resolves names: configured endpoints, and simulated models, which
 // need no configuration.
 type models struct {
-	named map[string]*openai.Client
+	named map[string]*wire.Client
 	// prices has those of configured models.
 	prices map[string]run.Prices
 	known  []string
@@ -36,16 +34,9 @@ type models struct {
 const maxBuilt = 1024
 
 func newModels(list []config.Model, simOptions sim.Options) (*models, error) {
-	m := &models{named: map[string]*openai.Client{}, prices: map[string]run.Prices{}, identities: map[string]string{}, sim: simOptions, built: map[string]model.Model{}}
+	m := &models{named: map[string]*wire.Client{}, prices: map[string]run.Prices{}, identities: map[string]string{}, sim: simOptions, built: map[string]model.Model{}}
 	for _, c := range list {
-		client, err := openai.New(openai.Config{
-			BaseURL: c.BaseURL, Model: c.ModelID,
-			APIKey:     credential.Ref{Env: c.APIKeyEnv, File: c.APIKeyFile},
-			TokenField: tokenField(c.MaxCompletionTokens), ResponseFormat: openai.ResponseFormat(c.ResponseFormat),
-			Transport: transport.Config{
-				CallTimeout: c.Timeout, FirstByteTimeout: c.Timeout, MaxAttempts: c.MaxAttempts,
-			},
-		})
+		client, err := newEndpoint(c)
 		if err != nil {
 			m.close()
 			return nil, fmt.Errorf("model %q: %w", c.Name, err)
@@ -53,7 +44,7 @@ func newModels(list []config.Model, simOptions sim.Options) (*models, error) {
 		m.named[c.Name] = client
 		m.prices[c.Name] = run.Prices{Input: c.InputPrice, Output: c.OutputPrice}
 		m.known = append(m.known, c.Name)
-		m.identities[c.Name] = c.Provider + " " + c.BaseURL + " " + c.ModelID
+		m.identities[c.Name] = endpointIdentity(c)
 	}
 	return m, nil
 }
@@ -65,13 +56,6 @@ func (m *models) identity(id string) string {
 		return identity
 	}
 	return id
-}
-
-func tokenField(completion bool) openai.TokenField {
-	if completion {
-		return openai.MaxCompletionTokens
-	}
-	return openai.MaxTokens
 }
 
 // Model implements run.Models.

@@ -99,6 +99,12 @@ var rules = []rule{
 		"what a document is, and whether one passes, is a pure function of facts, seed and text",
 	},
 	{
+		"internal/model/modeltest",
+		[]string{"internal/model", "internal/model/wire", "internal/model/transport", "internal/model/credential", "internal/transcript"},
+		[]string{"github.com/stretchr/testify"},
+		"the suite that every adapter passes knows none of them",
+	},
+	{
 		"internal/model",
 		[]string{"internal/transcript"},
 		[]string{"gonum.org/v1/gonum", "golang.org/x/sync"},
@@ -211,7 +217,10 @@ func TestImportsPointInwards(t *testing.T) {
 
 // TestOnlyTheAppKnowsAdapters keeps construction in one place.
 func TestOnlyTheAppKnowsAdapters(t *testing.T) {
-	adapters := []string{"internal/store", "internal/model/openai", "internal/model/sim", "internal/model/simserver", "internal/gateway", "internal/telemetry"}
+	adapters := []string{
+		"internal/store", "internal/model/openai", "internal/model/openairesponses", "internal/model/anthropic", "internal/model/gemini",
+		"internal/model/completion", "internal/model/sim", "internal/model/simserver", "internal/gateway", "internal/telemetry",
+	}
 	for _, p := range packages(t) {
 		path := strings.TrimPrefix(p.ImportPath, module)
 		if path == "internal/app" || hasPrefix(path, adapters) || strings.HasPrefix(path, "bench/") {
@@ -223,6 +232,28 @@ func TestOnlyTheAppKnowsAdapters(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestAdaptersOfProvidersShareOnlyWhatIsShared keeps one protocol out of another.
+func TestAdaptersOfProvidersShareOnlyWhatIsShared(t *testing.T) {
+	adapters := []string{
+		"internal/model/openai", "internal/model/openairesponses", "internal/model/anthropic", "internal/model/gemini", "internal/model/completion",
+	}
+	shared := []string{"internal/model/wire", "internal/model/transport", "internal/model/credential", "internal/transcript"}
+	seen := 0
+	for _, p := range packages(t) {
+		path := strings.TrimPrefix(p.ImportPath, module)
+		if !hasPrefix(path, adapters) {
+			continue
+		}
+		seen++
+		for _, imported := range p.Imports {
+			if own, internal := strings.CutPrefix(imported, module); internal {
+				require.True(t, own == "internal/model" || hasPrefix(own, shared), "%s must not import %s: an adapter is a codec over wire and transport", path, own)
+			}
+		}
+	}
+	require.Len(t, adapters, seen)
 }
 
 // TestEveryInternalPackageHasARule makes a new package say where it belongs.

@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -79,9 +80,10 @@ type Model struct {
 	// Name is what runs call it: letters, digits, '.', '_', '-', not starting
 	// with "sim/", which names the simulated models.
 	Name string `koanf:"name"`
-	// Provider is "openai-compatible".
+	// Provider is the wire protocol, one of Providers; default ProviderOpenAI.
 	Provider string `koanf:"provider"`
-	// BaseURL is the endpoint, with or without /v1.
+	// BaseURL is the endpoint, with or without /v1. Providers that serve their own
+	// models need none.
 	BaseURL string `koanf:"base_url"`
 	// ModelID is the model's id at the endpoint.
 	ModelID string `koanf:"model_id"`
@@ -103,6 +105,8 @@ type Model struct {
 	// ResponseFormat is how the endpoint is told the form of a judge's reply:
 	// json_schema (the default), json_object or none.
 	ResponseFormat string `koanf:"response_format"`
+
+	ProviderSettings `koanf:",squash"`
 }
 
 // Default returns the settings of a server that nobody configured: loopback
@@ -214,8 +218,8 @@ func (c *Config) Validate() error {
 const maxPrice = 1e9
 
 func (m *Model) setDefaults() {
-	if m.Provider == "" {
-		m.Provider = "openai-compatible"
+	if m.Provider == "" || m.Provider == oldOpenAI {
+		m.Provider = ProviderOpenAI
 	}
 	if m.Timeout == 0 {
 		m.Timeout = 2 * time.Minute
@@ -232,10 +236,13 @@ func (m *Model) check(add func(field, format string, args ...any)) {
 	if !modelName.MatchString(m.Name) {
 		add("name", "must be 1 to 100 letters, digits, '.', '_' or '-', got %q", m.Name)
 	}
-	if m.Provider != "openai-compatible" {
-		add("provider", "must be openai-compatible, got %q", m.Provider)
+	if !slices.Contains(Providers, m.Provider) {
+		add("provider", "must be one of %s, got %q", strings.Join(Providers, ", "), m.Provider)
 	}
-	if u, err := url.Parse(m.BaseURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+	m.checkProvider(add)
+	if m.BaseURL == "" && hosted(m.Provider) {
+		// The provider's own address.
+	} else if u, err := url.Parse(m.BaseURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		add("base_url", "must be an http or https URL, such as http://127.0.0.1:8000/v1")
 	} else if u.User != nil {
 		add("base_url", "must not hold credentials; use api_key_env or api_key_file")

@@ -45,7 +45,7 @@ func TestModelsComeFromTheFileWithDefaults(t *testing.T) {
 	require.NoError(t, err)
 	free, dear := 0.0, 2.5
 	require.Equal(t, []config.Model{{
-		Name: "local", Provider: "openai-compatible", BaseURL: "http://127.0.0.1:8000/v1", ModelID: "some/model",
+		Name: "local", Provider: "openai", BaseURL: "http://127.0.0.1:8000/v1", ModelID: "some/model",
 		Timeout: 5 * time.Second, MaxAttempts: 4, ResponseFormat: "json_schema", InputPrice: &free, OutputPrice: &dear,
 	}}, cfg.Models)
 }
@@ -66,6 +66,24 @@ func TestBadSettingsAreAllNamed(t *testing.T) {
 		{"a credential in a URL", "models:\n- {name: a, base_url: 'http://u:p@h/v1', model_id: m}\n", nil, []string{"models[0].base_url"}},
 		{"prices that are none", "models:\n- {name: a, base_url: 'http://h/v1', model_id: m, input_price: -1, output_price: .nan}\n", nil, []string{"models[0].input_price", "models[0].output_price"}},
 		{"a response format of another kind", "models:\n- {name: a, base_url: 'http://h/v1', model_id: m, response_format: xml}\n", nil, []string{"models[0].response_format"}},
+		{"a provider that nobody knows", "models:\n- {name: a, provider: acme, base_url: 'http://h/v1', model_id: m, thinking: adaptive}\n", nil, []string{"models[0].provider"}},
+		{"hosted providers need no URL, and others do", "models:\n- {name: a, provider: anthropic, model_id: m}\n- {name: b, provider: gemini, model_id: m}\n- {name: c, provider: openai-responses, model_id: m}\n- {name: d, provider: completion, chat_template: chatml, model_id: m}\n", nil, []string{"models[3].base_url"}},
+		{"settings of other providers on openai", "models:\n- {name: a, base_url: 'http://h/v1', model_id: m, thinking: adaptive, thinking_budget: 2048, reasoning_summary: auto, completion_api: completions, chat_template: chatml, custom_template: {user: x}}\n", nil, []string{
+			"models[0].reasoning_summary", "models[0].thinking", "models[0].thinking_budget", "models[0].completion_api", "models[0].chat_template", "models[0].custom_template",
+		}},
+		{"settings of openai on others", "models:\n- {name: a, provider: gemini, model_id: m, max_completion_tokens: true, prefill: continue, reasoning_kind: full}\n", nil, []string{"models[0].max_completion_tokens", "models[0].prefill", "models[0].reasoning_kind"}},
+		{"a seed where there is none", "models:\n- {name: a, provider: anthropic, model_id: m, send_seed: true}\n- {name: b, provider: openai-responses, model_id: m, send_seed: true, stop: [x]}\n- {name: c, provider: anthropic, model_id: m, send_seed: false}\n", nil, []string{"models[0].send_seed", "models[1].stop", "models[1].send_seed"}},
+		{"odd values", "models:\n- {name: a, base_url: 'http://h/v1', model_id: m, prefill: maybe, reasoning_effort: huge, reasoning_kind: half, stop: [''], first_byte_timeout: 1s}\n", nil, []string{"models[0].prefill", "models[0].reasoning_effort", "models[0].reasoning_kind", "models[0].stop[0]", "models[0].first_byte_timeout"}},
+		{"odd values of anthropic", "models:\n- {name: a, provider: anthropic, model_id: m, thinking: deep, thinking_budget: 100, response_format: json_object}\n", nil, []string{"models[0].thinking", "models[0].thinking_budget", "models[0].thinking_budget", "models[0].response_format"}},
+		{"efforts of other providers", "models:\n- {name: a, provider: gemini, model_id: m, reasoning_effort: max}\n- {name: b, provider: anthropic, model_id: m, reasoning_effort: none}\n- {name: c, provider: openai-responses, model_id: m, reasoning_effort: max}\n- {name: d, provider: completion, base_url: 'http://h', chat_template: alpaca, model_id: m, reasoning_effort: low}\n", nil, []string{
+			"models[0].reasoning_effort", "models[1].reasoning_effort", "models[2].reasoning_effort", "models[3].reasoning_effort",
+		}},
+		{"odd values of gemini", "models:\n- {name: a, provider: gemini, model_id: m, thinking_budget: -2, reasoning_effort: low, reasoning_summary: concise, stop: [a, b, c, d, e, f]}\n", nil, []string{"models[0].reasoning_summary", "models[0].thinking_budget", "models[0].thinking_budget", "models[0].stop"}},
+		{"a base model without a template, and with two", "models:\n- {name: a, provider: completion, base_url: 'http://h', model_id: m, response_format: json_object}\n- {name: b, provider: completion, base_url: 'http://h', model_id: m, chat_template: chatml, custom_template: {user: x}}\n- {name: c, provider: completion, base_url: 'http://h', model_id: m, chat_template: gpt2, completion_api: tgi}\n", nil, []string{
+			"models[0].chat_template", "models[0].response_format", "models[1].chat_template", "models[2].completion_api", "models[2].chat_template",
+		}},
+		{"a first byte later than the last", "models:\n- {name: a, base_url: 'http://h/v1', model_id: m, stream: true, timeout: 1s, first_byte_timeout: 2s}\n", nil, []string{"models[0].first_byte_timeout"}},
+		{"a part of a template that there is not", "models:\n- {name: a, provider: completion, base_url: 'http://h', model_id: m, custom_template: {user: '{content}', answer: x}}\n", nil, []string{"models[0].custom_template.answer"}},
 		{"a grader without anything", "graders:\n- {}\n", nil, []string{"graders[0].id", "graders[0].kind"}},
 		{"a grader by the name of the built-in one", "graders:\n- {id: rubric, kind: judge, model: sim/judge}\n", nil, []string{"graders[0].id"}},
 		{"two graders of one name", "graders:\n- {id: a, kind: judge, model: sim/judge}\n- {id: a, kind: judge, model: sim/judge}\n", nil, []string{"graders[1].id"}},
@@ -94,6 +112,29 @@ func TestBadSettingsAreAllNamed(t *testing.T) {
 			require.NotContains(t, err.Error(), "u:p@")
 		})
 	}
+}
+
+func TestSettingsOfProvidersComeFromTheFile(t *testing.T) {
+	path := writeFile(t, `
+models:
+- {name: old, provider: openai-compatible, base_url: http://127.0.0.1:8000/v1, model_id: m, send_seed: false, prefill: continue}
+- {name: claude, provider: anthropic, model_id: m, thinking_budget: 2048, stream: true, first_byte_timeout: 3s, stop: [END]}
+- name: base
+  provider: completion
+  base_url: http://127.0.0.1:8000
+  model_id: m
+  completion_api: llama.cpp
+  custom_template:
+    user: "Q: {content}\n"
+    reply: "A:"
+`)
+	cfg, err := config.Load(config.Source{File: path})
+	require.NoError(t, err)
+	no, budget := false, 2048
+	require.Equal(t, config.ProviderOpenAI, cfg.Models[0].Provider, "the first name of the provider means it")
+	require.Equal(t, config.ProviderSettings{SendSeed: &no, Prefill: "continue"}, cfg.Models[0].ProviderSettings)
+	require.Equal(t, config.ProviderSettings{ThinkingBudget: &budget, Stream: true, FirstByteTimeout: 3 * time.Second, Stop: []string{"END"}}, cfg.Models[1].ProviderSettings)
+	require.Equal(t, config.ProviderSettings{CompletionAPI: "llama.cpp", CustomTemplate: &config.ChatTemplate{User: "Q: {content}\n", Reply: "A:"}}, cfg.Models[2].ProviderSettings)
 }
 
 func TestGradersComeFromTheFile(t *testing.T) {

@@ -1,9 +1,11 @@
 // Package model reaches language models: it sends one chat and returns the
 // reply with everything that the provider said about it.
 //
-// Model is the port; openai speaks the OpenAI-compatible wire protocol over
-// the shared transport (time-outs, bounded retries, typed errors), and sim
-// holds simulated models whose behaviour is known exactly.
+// Model is the port. The adapters openai, openairesponses, anthropic, gemini
+// and completion each speak one wire protocol over the shared transport
+// (time-outs, bounded retries, typed errors); wire has what they share, and
+// modeltest what each of them must pass. sim holds simulated models whose
+// behaviour is known exactly.
 package model
 
 import (
@@ -15,7 +17,9 @@ import (
 	"github.com/unmask-eval/unmask/internal/transcript"
 )
 
-// Message is one chat message; Role is "system", "user" or "assistant".
+// Message is one chat message; Role is "system", "user" or "assistant". A last
+// message of the assistant is a prefill: the reply continues it, and does not
+// repeat it. Endpoints that have none refuse it.
 type Message struct {
 	Role    string `json:"role"`
 	Content string `json:"content"`
@@ -36,7 +40,8 @@ type Sampling struct {
 type Request struct {
 	Messages []Message
 	Sampling Sampling
-	// Seed is passed on where the provider takes one. Equal requests with
+	// Seed is passed on where the provider takes one, and left out where it does
+	// not: it is drawn for the sample and nobody's demand. Equal requests with
 	// equal seeds may give equal replies; simulated models guarantee it.
 	Seed int64
 	// SampleID identifies the sample in errors and to simulated models. It is
@@ -66,6 +71,8 @@ type Usage struct {
 
 // Reply is what came back, before parsing.
 type Reply struct {
+	// Raw is the text, and in it, where the model asked for a tool, the call as
+	// one JSON object between <tool_call> tags. No tool is ever run.
 	Raw             string
 	NativeReasoning string
 	NativeKind      transcript.NativeKind
@@ -87,6 +94,26 @@ type Reply struct {
 type Model interface {
 	Generate(ctx context.Context, req Request) (Reply, error)
 }
+
+// Checker is a Model that can tell, without a call, what it cannot be asked.
+// Generate refuses the same with BAD_REQUEST.
+type Checker interface {
+	// Check returns an *UnsupportedError, possibly wrapped, or nil. Messages may
+	// be left out; what depends on them is not checked then.
+	Check(req Request) error
+}
+
+// UnsupportedError says that an endpoint does not take a parameter, or not its value.
+type UnsupportedError struct {
+	// Parameter is the field of Sampling as it stands in plans, such as
+	// "temperature", or "messages", "prefill", "response_schema".
+	Parameter string
+	// Reason says what is wrong and what would do. It holds no text of a prompt.
+	Reason string
+}
+
+// Error implements error.
+func (e *UnsupportedError) Error() string { return e.Parameter + ": " + e.Reason }
 
 // ErrorClass groups failures by what can be done about them. Classes are
 // stored with the sample as the cause of its exclusion.

@@ -9,67 +9,31 @@
 package openai
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 
 	"github.com/unmask-eval/unmask/internal/model"
-	"github.com/unmask-eval/unmask/internal/model/transport"
+	"github.com/unmask-eval/unmask/internal/model/wire"
 )
 
-// Client is a model behind an OpenAI-compatible endpoint. It is safe for
-// concurrent use. Close it when it is no longer needed.
-type Client struct {
-	endpoint  endpoint
-	transport *transport.Client
-}
-
-var _ model.Model = (*Client)(nil)
-
-// New returns a client. The error names every field of cfg that is wrong and
-// never shows the key or the URL.
-func New(cfg Config) (*Client, error) {
+// New returns a client for a model behind an OpenAI-compatible endpoint. The
+// error names every field of cfg that is wrong and never shows the key or the
+// URL.
+func New(cfg Config) (*wire.Client, error) {
 	e, err := cfg.resolve()
 	if err != nil {
 		return nil, err
 	}
-	t, err := transport.New(cfg.Transport)
+	c, err := wire.NewClient(wire.Endpoint{
+		URL: e.url, Key: e.key, KeyHeader: "Authorization", KeyPrefix: "Bearer ",
+		// llama.cpp repeats it, in replies that are not streamed.
+		MayRepeatPrefill: e.prefill == PrefillMessage,
+		Stream:           e.stream, Transport: cfg.Transport,
+	}, e)
 	if err != nil {
 		return nil, fmt.Errorf("openai-compatible model: %w", err)
 	}
-	return &Client{endpoint: e, transport: t}, nil
-}
-
-// Close closes idle connections. Calls in flight are not affected.
-func (c *Client) Close() { c.transport.Close() }
-
-// Generate implements model.Model.
-func (c *Client) Generate(ctx context.Context, req model.Request) (model.Reply, error) {
-	body, err := c.endpoint.encode(req)
-	if err != nil {
-		return model.Reply{}, err
-	}
-	header := http.Header{}
-	if !c.endpoint.key.IsZero() {
-		header.Set("Authorization", "Bearer "+c.endpoint.key.Reveal())
-	}
-	var reply model.Reply
-	result, err := c.transport.Post(ctx, transport.Call{
-		URL:    c.endpoint.url,
-		Header: header,
-		Body:   body,
-		Decode: func(body []byte) (err error) {
-			reply, err = decode(body, c.endpoint.kind)
-			return err
-		},
-	})
-	if err != nil {
-		return model.Reply{}, err
-	}
-	reply.Latency, reply.Attempts = result.Latency, result.Attempts
-	return reply, nil
+	return c, nil
 }
 
 // wireRequest is the request's body.
@@ -80,8 +44,19 @@ type wireRequest struct {
 	TopP                *float64        `json:"top_p,omitempty"`
 	MaxTokens           int             `json:"max_tokens,omitempty"`
 	MaxCompletionTokens int             `json:"max_completion_tokens,omitempty"`
-	Seed                int64           `json:"seed"`
+	Seed                *int64          `json:"seed,omitempty"`
+	Stop                []string        `json:"stop,omitempty"`
+	ReasoningEffort     string          `json:"reasoning_effort,omitempty"`
 	ResponseFormat      *wireFormat     `json:"response_format,omitempty"`
+	Stream              bool            `json:"stream,omitempty"`
+	StreamOptions       *streamOptions  `json:"stream_options,omitempty"`
+	// The servers that can continue a message know these two.
+	ContinueFinalMessage bool  `json:"continue_final_message,omitempty"`
+	AddGenerationPrompt  *bool `json:"add_generation_prompt,omitempty"`
+}
+
+type streamOptions struct {
+	IncludeUsage bool `json:"include_usage"`
 }
 
 // wireFormat is the form of the reply that is asked for.
@@ -111,28 +86,39 @@ func (e endpoint) wireFormat(schema *model.Schema) *wireFormat {
 	}
 }
 
-// encode writes the request's body. It fails on what JSON cannot carry, such
-// as a temperature that is not a number.
-func (e endpoint) encode(req model.Request) ([]byte, error) {
-	wire := wireRequest{
-		Model:       e.model,
-		Messages:    req.Messages,
-		Temperature: req.Sampling.Temperature,
-		TopP:        req.Sampling.TopP,
-		Seed:        model.PortableSeed(req.Seed),
+// Check implements wire.Codec.
+func (e endpoint) Check(req model.Request) error {
+	if e.prefill == PrefillRefuse && wire.Prefill(req) {
+		return wire.Unsupported("prefill", "this endpoint is not known to continue a message of the assistant; set prefill if it does")
+	}
+	return nil
+}
 
-		ResponseFormat: e.wireFormat(req.ResponseSchema),
+// Encode implements wire.Codec.
+func (e endpoint) Encode(req model.Request) any {
+	body := wireRequest{
+		Model:           e.model,
+		Messages:        req.Messages,
+		Temperature:     req.Sampling.Temperature,
+		TopP:            req.Sampling.TopP,
+		Stop:            e.stop,
+		ReasoningEffort: e.effort,
+		ResponseFormat:  e.wireFormat(req.ResponseSchema),
+	}
+	if !e.noSeed {
+		seed := model.PortableSeed(req.Seed)
+		body.Seed = &seed
 	}
 	if e.tokenField == MaxCompletionTokens {
-		wire.MaxCompletionTokens = req.Sampling.MaxTokens
+		body.MaxCompletionTokens = req.Sampling.MaxTokens
 	} else {
-		wire.MaxTokens = req.Sampling.MaxTokens
+		body.MaxTokens = req.Sampling.MaxTokens
 	}
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false) // prompts are full of tags
-	if err := enc.Encode(wire); err != nil {
-		return nil, &model.Error{Class: model.ClassBadRequest, Message: "the request cannot be written as JSON"}
+	if e.stream {
+		body.Stream, body.StreamOptions = true, &streamOptions{IncludeUsage: true}
 	}
-	return buf.Bytes(), nil
+	if e.prefill == PrefillContinue && wire.Prefill(req) {
+		body.ContinueFinalMessage, body.AddGenerationPrompt = true, new(bool)
+	}
+	return body
 }

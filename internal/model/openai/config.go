@@ -3,12 +3,10 @@ package openai
 import (
 	"errors"
 	"fmt"
-	"net/url"
-	"regexp"
-	"strings"
 
 	"github.com/unmask-eval/unmask/internal/model/credential"
 	"github.com/unmask-eval/unmask/internal/model/transport"
+	"github.com/unmask-eval/unmask/internal/model/wire"
 	"github.com/unmask-eval/unmask/internal/transcript"
 )
 
@@ -38,6 +36,22 @@ const (
 	ResponseNone ResponseFormat = "none"
 )
 
+// Prefill is what an endpoint does with a last message of the assistant.
+type Prefill string
+
+// The ways. Most servers begin a new message, or answer an error, so that
+// nothing is assumed.
+const (
+	// PrefillRefuse refuses such requests. The default.
+	PrefillRefuse Prefill = "refuse"
+	// PrefillMessage sends the message and nothing else: llama.cpp, and some
+	// models of OpenRouter, continue it.
+	PrefillMessage Prefill = "message"
+	// PrefillContinue adds continue_final_message and turns add_generation_prompt
+	// off, as vLLM and SGLang demand.
+	PrefillContinue Prefill = "continue"
+)
+
 // Config describes one model at one OpenAI-compatible endpoint.
 type Config struct {
 	// BaseURL is the endpoint's http or https URL, with or without its
@@ -57,6 +71,18 @@ type Config struct {
 	// holds where the reply does not tell: transcript.NativeFull (the default)
 	// or transcript.NativeSummary for providers that summarise.
 	ReasoningKind transcript.NativeKind
+	// ReasoningEffort is sent as reasoning_effort; "" sends none.
+	ReasoningEffort string
+	// Stop are sequences that end a reply.
+	Stop []string
+	// NoSeed leaves the seed out, for endpoints that refuse the field.
+	NoSeed bool
+	// Prefill defaults to PrefillRefuse.
+	Prefill Prefill
+	// Stream asks for the reply as server-sent events, so that
+	// Transport.FirstByteTimeout bounds the wait for the first token and not for
+	// the whole reply.
+	Stream bool
 	// Transport bounds time, size and retries.
 	Transport transport.Config
 }
@@ -69,14 +95,22 @@ type endpoint struct {
 	tokenField TokenField
 	format     ResponseFormat
 	kind       transcript.NativeKind
+	effort     string
+	stop       []string
+	noSeed     bool
+	prefill    Prefill
+	stream     bool
 }
 
 // resolve checks the configuration, reads the key and reports all problems at once.
 func (c Config) resolve() (endpoint, error) {
 	var problems []error
-	e := endpoint{model: c.Model, tokenField: c.TokenField, format: c.ResponseFormat, kind: c.ReasoningKind}
+	e := endpoint{
+		model: c.Model, tokenField: c.TokenField, format: c.ResponseFormat, kind: c.ReasoningKind,
+		effort: c.ReasoningEffort, stop: c.Stop, noSeed: c.NoSeed, prefill: c.Prefill, stream: c.Stream,
+	}
 	var err error
-	if e.url, err = completionsURL(c.BaseURL); err != nil {
+	if e.url, err = wire.URL(c.BaseURL, "/v1", completions); err != nil {
 		problems = append(problems, err)
 	}
 	if c.Model == "" {
@@ -106,6 +140,13 @@ func (c Config) resolve() (endpoint, error) {
 	default:
 		problems = append(problems, errors.New("reasoning_kind is neither full nor summary"))
 	}
+	switch e.prefill {
+	case "":
+		e.prefill = PrefillRefuse
+	case PrefillRefuse, PrefillMessage, PrefillContinue:
+	default:
+		problems = append(problems, fmt.Errorf("prefill is none of %s, %s and %s", PrefillRefuse, PrefillMessage, PrefillContinue))
+	}
 	if len(problems) > 0 {
 		return endpoint{}, fmt.Errorf("openai-compatible model: %w", errors.Join(problems...))
 	}
@@ -114,38 +155,3 @@ func (c Config) resolve() (endpoint, error) {
 
 // completions is the path of the chat completions below the version.
 const completions = "/chat/completions"
-
-// versionSegment finds a version in a path, such as v1 or v1beta.
-var versionSegment = regexp.MustCompile(`/v[0-9]+[a-z0-9]*(/|$)`)
-
-// completionsURL returns the URL of the chat completions. A path without a
-// version gets /v1; one that has a version anywhere, or that names the
-// completions already, is taken as it is. Errors never repeat the URL, which
-// may hold a password.
-func completionsURL(base string) (string, error) {
-	if base == "" {
-		return "", errors.New("base_url is empty")
-	}
-	u, err := url.Parse(base)
-	switch {
-	case err != nil:
-		return "", errors.New("base_url is not a URL")
-	case u.Scheme != "http" && u.Scheme != "https":
-		return "", errors.New("base_url begins with neither http:// nor https://")
-	case u.Hostname() == "":
-		return "", errors.New("base_url names no host")
-	case u.User != nil:
-		return "", errors.New("base_url holds credentials; name a key by api_key instead")
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return "", errors.New("base_url has a query or a fragment")
-	}
-	path := strings.TrimRight(u.Path, "/")
-	if !strings.HasSuffix(path, completions) {
-		if !versionSegment.MatchString(path) {
-			path += "/v1"
-		}
-		path += completions
-	}
-	u.Path, u.RawPath = path, ""
-	return u.String(), nil
-}

@@ -2,7 +2,10 @@ package openai
 
 import (
 	"encoding/json"
+	"io"
 	"math"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -11,6 +14,7 @@ import (
 	"github.com/unmask-eval/unmask/internal/model"
 	"github.com/unmask-eval/unmask/internal/model/credential"
 	"github.com/unmask-eval/unmask/internal/model/transport"
+	"github.com/unmask-eval/unmask/internal/model/wire"
 	"github.com/unmask-eval/unmask/internal/transcript"
 )
 
@@ -27,7 +31,7 @@ func TestCompletionsURL(t *testing.T) {
 		{"https://example.org/v1beta/openai", "https://example.org/v1beta/openai/chat/completions"},
 		{"https://example.org/vision", "https://example.org/vision/v1/chat/completions"},
 	} {
-		got, err := completionsURL(tt.base)
+		got, err := wire.URL(tt.base, "/v1", completions)
 		require.NoError(t, err, tt.base)
 		require.Equal(t, tt.want, got)
 	}
@@ -47,7 +51,7 @@ func TestNewReportsAllProblemsAndNoSecret(t *testing.T) {
 		{"URL of another scheme", Config{BaseURL: "ftp://planted", Model: "m"}, []string{"base_url begins with neither"}},
 		{"URL without a host", Config{BaseURL: "http://:8000", Model: "m"}, []string{"base_url names no host"}},
 		{"key that is not there", Config{BaseURL: "http://h", Model: "m", APIKey: credential.Ref{Env: "UNMASK_TEST_NONE"}}, []string{"UNMASK_TEST_NONE is not set"}},
-		{"odd choices", Config{BaseURL: "http://h", Model: "m", TokenField: "tokens", ReasoningKind: "redacted", ResponseFormat: "xml"}, []string{"token_field", "reasoning_kind", "response_format"}},
+		{"odd choices", Config{BaseURL: "http://h", Model: "m", TokenField: "tokens", ReasoningKind: "redacted", ResponseFormat: "xml", Prefill: "maybe"}, []string{"token_field", "reasoning_kind", "response_format", "prefill"}},
 		{"odd transport", Config{BaseURL: "http://h", Model: "m", Transport: transport.Config{MaxAttempts: -1}}, []string{"max_attempts is negative"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -88,7 +92,7 @@ func TestEncode(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := endpoint{model: "m", tokenField: tt.field}.encode(tt.req)
+			got, err := wire.Encode(endpoint{model: "m", tokenField: tt.field}.Encode(tt.req))
 			require.NoError(t, err)
 			require.Equal(t, tt.want+"\n", string(got))
 		})
@@ -102,21 +106,21 @@ func TestEndpointsAreToldTheFormAsTheyTakeIt(t *testing.T) {
 		ResponseJSONObject: `"response_format":{"type":"json_object"}`,
 		ResponseNone:       "",
 	} {
-		got, err := endpoint{model: "m", format: format}.encode(model.Request{ResponseSchema: schema})
+		got, err := wire.Encode(endpoint{model: "m", format: format}.Encode(model.Request{ResponseSchema: schema}))
 		require.NoError(t, err)
 		require.Contains(t, string(got), want)
 		require.Equal(t, want != "", strings.Contains(string(got), "response_format"), format)
-		plain, err := endpoint{model: "m", format: format}.encode(model.Request{})
+		plain, err := wire.Encode(endpoint{model: "m", format: format}.Encode(model.Request{}))
 		require.NoError(t, err)
 		require.NotContains(t, string(plain), "response_format")
 	}
-	_, err := endpoint{model: "m"}.encode(model.Request{ResponseSchema: &model.Schema{Name: "n", JSON: json.RawMessage("{")}})
+	_, err := wire.Encode(endpoint{model: "m"}.Encode(model.Request{ResponseSchema: &model.Schema{Name: "n", JSON: json.RawMessage("{")}}))
 	var failure *model.Error
 	require.ErrorAs(t, err, &failure, "a schema that is not JSON")
 }
 
 func TestSeedsAreFoldedIntoWhatServersTake(t *testing.T) {
-	got, err := endpoint{model: "m", tokenField: MaxTokens}.encode(model.Request{Seed: -1})
+	got, err := wire.Encode(endpoint{model: "m", tokenField: MaxTokens}.Encode(model.Request{Seed: -1}))
 	require.NoError(t, err)
 	var sent struct {
 		Seed int64 `json:"seed"`
@@ -127,7 +131,7 @@ func TestSeedsAreFoldedIntoWhatServersTake(t *testing.T) {
 
 func TestWhatJSONCannotCarryIsABadRequest(t *testing.T) {
 	nan := math.NaN()
-	_, err := endpoint{model: "m"}.encode(model.Request{Sampling: model.Sampling{Temperature: &nan}})
+	_, err := wire.Encode(endpoint{model: "m"}.Encode(model.Request{Sampling: model.Sampling{Temperature: &nan}}))
 	var failure *model.Error
 	require.ErrorAs(t, err, &failure)
 	require.Equal(t, model.ClassBadRequest, failure.Class)
@@ -139,4 +143,43 @@ func TestDefaultsOfConfig(t *testing.T) {
 	require.Equal(t, MaxTokens, e.tokenField)
 	require.Equal(t, transcript.NativeFull, e.kind)
 	require.True(t, e.key.IsZero())
+}
+
+// A reply is the continuation of a prefill, whatever the server sends.
+func TestPrefillIsSentAsTheEndpointTakesItAndNotRepeated(t *testing.T) {
+	req := model.Request{Messages: []model.Message{{Role: "user", Content: "hi"}, {Role: "assistant", Content: "Well, "}}}
+	const sent = `{"model":"m","messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"Well, "}],"seed":0`
+	for _, tt := range []struct {
+		prefill          Prefill
+		body, sent, want string
+	}{
+		{PrefillMessage, "Well, no.", sent + "}", "no."},
+		{PrefillMessage, "no.", sent + "}", "no."},
+		{PrefillContinue, "no.", sent + `,"continue_final_message":true,"add_generation_prompt":false}`, "no."},
+		{PrefillContinue, "Well, no.", sent + `,"continue_final_message":true,"add_generation_prompt":false}`, "Well, no."},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			got, err := io.ReadAll(r.Body)
+			if err != nil || strings.TrimSpace(string(got)) != tt.sent {
+				t.Errorf("%s: sent %s", tt.prefill, got)
+			}
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, `{"choices":[{"message":{"content":"`+tt.body+`"},"finish_reason":"stop"}]}`)
+		}))
+		client, err := New(Config{BaseURL: server.URL, Model: "m", Prefill: tt.prefill})
+		require.NoError(t, err)
+		got, err := client.Generate(t.Context(), req)
+		require.NoError(t, err)
+		require.Equal(t, tt.want, got.Raw)
+		client.Close()
+		server.Close()
+	}
+}
+
+func TestSettingsAreSent(t *testing.T) {
+	e, err := Config{BaseURL: "http://h", Model: "m", ReasoningEffort: "low", Stop: []string{"END"}, NoSeed: true, Stream: true}.resolve()
+	require.NoError(t, err)
+	got, err := wire.Encode(e.Encode(model.Request{Seed: 5}))
+	require.NoError(t, err)
+	require.Equal(t, `{"model":"m","messages":null,"stop":["END"],"reasoning_effort":"low","stream":true,"stream_options":{"include_usage":true}}`+"\n", string(got))
 }

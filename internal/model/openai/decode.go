@@ -3,11 +3,10 @@ package openai
 import (
 	"encoding/json"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/unmask-eval/unmask/internal/model"
 	"github.com/unmask-eval/unmask/internal/model/transport"
+	"github.com/unmask-eval/unmask/internal/model/wire"
 	"github.com/unmask-eval/unmask/internal/transcript"
 )
 
@@ -32,25 +31,31 @@ type wireMessage struct {
 	ReasoningContent json.RawMessage `json:"reasoning_content"`
 	Reasoning        json.RawMessage `json:"reasoning"`
 	ReasoningDetails json.RawMessage `json:"reasoning_details"`
+	ToolCalls        json.RawMessage `json:"tool_calls"`
+	FunctionCall     json.RawMessage `json:"function_call"`
 }
 
-// decode reads a chat completion. kind is what a readable reasoning channel
-// holds where the reply does not tell. It returns a *model.Error when there is
-// no reply to be had from the body; the text of that error is ours alone.
-func decode(body []byte, kind transcript.NativeKind) (model.Reply, error) {
-	var wire wireReply
-	if err := json.Unmarshal(body, &wire); err != nil {
+// Decode implements wire.Codec.
+func (e endpoint) Decode(body []byte) (model.Reply, error) {
+	var reply wireReply
+	if err := json.Unmarshal(body, &reply); err != nil {
 		return model.Reply{}, transport.BadReply("the reply is not the JSON of a chat completion")
 	}
-	if len(wire.Choices) == 0 {
-		if failure := embeddedError(wire.Error); failure != nil {
+	return e.read(reply)
+}
+
+// read reads a chat completion. It returns a *model.Error when there is no
+// reply to be had from it; the text of that error is ours alone.
+func (e endpoint) read(body wireReply) (model.Reply, error) {
+	if len(body.Choices) == 0 {
+		if failure := wire.EmbeddedError(body.Error); failure != nil {
 			return model.Reply{}, failure
 		}
 		return model.Reply{}, transport.BadReply("the reply has no choices")
 	}
 	// One choice was asked for; a server that sends more is heard once.
-	choice := wire.Choices[0]
-	if failure := embeddedError(choice.Error); failure != nil {
+	choice := body.Choices[0]
+	if failure := wire.EmbeddedError(choice.Error); failure != nil {
 		return model.Reply{}, failure
 	}
 	if choice.Message == nil {
@@ -62,13 +67,13 @@ func decode(body []byte, kind transcript.NativeKind) (model.Reply, error) {
 	}
 	reply := model.Reply{
 		Raw:          content.text,
-		FinishReason: finishReason(lenientString(choice.FinishReason)),
-		Usage:        readUsage(wire.Usage),
-		ModelID:      printable(lenientString(wire.Model)),
+		FinishReason: finishReason(wire.String(choice.FinishReason)),
+		Usage:        readUsage(body.Usage),
+		ModelID:      wire.ModelID(body.Model),
 	}
 	// A refusal that the provider sets apart is one whatever its words are,
 	// so it is passed on as the provider's own withholding of a reply.
-	if refusal := lenientString(choice.Message.Refusal) + content.refusal; refusal != "" {
+	if refusal := wire.String(choice.Message.Refusal) + content.refusal; refusal != "" {
 		if reply.Raw == "" {
 			reply.Raw = refusal
 			reply.FinishReason = transcript.FinishContentFilter
@@ -76,30 +81,28 @@ func decode(body []byte, kind transcript.NativeKind) (model.Reply, error) {
 			reply.Raw += "\n\n" + refusal
 		}
 	}
-	reply.NativeReasoning, reply.NativeKind = readReasoning(choice.Message, content, reply.Usage, kind)
+	reply.Raw = withToolCalls(reply.Raw, choice.Message)
+	reply.NativeReasoning, reply.NativeKind = readReasoning(choice.Message, content, reply.Usage, e.kind)
 	return reply, nil
 }
 
-// embeddedError reads an error object inside of a 2xx reply, which proxies
-// send when the model behind them failed. It returns nil when there is none.
-func embeddedError(raw json.RawMessage) *model.Error {
-	if missing(raw) {
-		return nil
+// withToolCalls appends the calls that the model asked for, in the form of
+// today and in that of old.
+func withToolCalls(text string, m *wireMessage) string {
+	var b strings.Builder
+	b.WriteString(text)
+	for _, call := range append(wire.List(m.ToolCalls), m.FunctionCall) {
+		fields := wire.Object(call)
+		if fields == nil {
+			continue
+		}
+		function := wire.Object(fields["function"])
+		if function == nil {
+			function = fields
+		}
+		wire.Paragraph(&b, wire.ToolCall(wire.String(function["name"]), function["arguments"]))
 	}
-	var e struct {
-		Code json.RawMessage `json:"code"`
-	}
-	status := 0
-	if json.Unmarshal(raw, &e) == nil {
-		status = int(lenientInt(e.Code))
-	}
-	if status < 400 || status > 599 {
-		return &model.Error{Class: model.ClassBadReply, Message: "the reply holds an error instead of a choice"}
-	}
-	return &model.Error{
-		Class: transport.ClassOf(status), Status: status,
-		Message: "the reply holds an error from behind the server",
-	}
+	return b.String()
 }
 
 // finishReason maps the words in use for the end of a reply.
@@ -132,62 +135,12 @@ func readUsage(raw json.RawMessage) model.Usage {
 	var d struct {
 		Reasoning json.RawMessage `json:"reasoning_tokens"`
 	}
-	if missing(u.Details) || json.Unmarshal(u.Details, &d) != nil || lenientInt(d.Reasoning) == 0 {
+	if wire.Missing(u.Details) || json.Unmarshal(u.Details, &d) != nil || wire.Count(d.Reasoning) == 0 {
 		d.Reasoning = u.Reasoning
 	}
 	return model.Usage{
-		InputTokens:     lenientInt(u.Prompt),
-		OutputTokens:    lenientInt(u.Completion),
-		ReasoningTokens: lenientInt(d.Reasoning),
+		InputTokens:     wire.Count(u.Prompt),
+		OutputTokens:    wire.Count(u.Completion),
+		ReasoningTokens: wire.Count(d.Reasoning),
 	}
-}
-
-// maxCount bounds a token count; more than that is no count.
-const maxCount = 1 << 40
-
-// lenientInt reads a number or a string of one; anything else, and what lies
-// outside of [0, maxCount], is 0.
-func lenientInt(raw json.RawMessage) int64 {
-	if missing(raw) {
-		return 0
-	}
-	var f float64
-	text := strings.Trim(string(raw), `"`)
-	if json.Unmarshal([]byte(text), &f) != nil || !(f >= 0 && f <= maxCount) {
-		return 0
-	}
-	return int64(f)
-}
-
-// lenientString reads a string; anything else is "".
-func lenientString(raw json.RawMessage) string {
-	var s string
-	if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
-		return ""
-	}
-	return s
-}
-
-// missing reports whether a field is absent or null.
-func missing(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
-
-// maxModelID is the longest model id that is kept, in bytes.
-const maxModelID = 256
-
-// printable drops what must not reach a terminal or a log and bounds the length.
-func printable(id string) string {
-	id = strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return -1
-		}
-		return r
-	}, id)
-	if len(id) <= maxModelID {
-		return id
-	}
-	cut := maxModelID
-	for !utf8.RuneStart(id[cut]) {
-		cut--
-	}
-	return id[:cut]
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/unmask-eval/unmask/internal/model"
+	"github.com/unmask-eval/unmask/internal/model/wire"
 	"github.com/unmask-eval/unmask/internal/transcript"
 )
 
@@ -104,7 +105,14 @@ func TestDecodeShapes(t *testing.T) {
 		{"escapes and scripts", message(`"content":"\u00e9\u65e5\ud83d\ude00\u0000\n"`), model.Reply{Raw: "é日😀\x00\n"}},
 		{"half a surrogate pair", message(`"content":"a\ud800b"`), model.Reply{Raw: "a\uFFFDb"}},
 		{"unknown fields", message(`"content":"Hi.","annotations":[],"audio":null,"extra":{"a":[1]}`), model.Reply{Raw: "Hi."}},
-		{"tool call", message(`"content":null,"tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]`), model.Reply{}},
+		{
+			"tool calls are kept as text", message(`"content":"Let me.","tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{\"a\": \"</b>\"}"}},{"function":{"name":"g","arguments":"{oops"}},7]`),
+			model.Reply{Raw: "Let me.\n\n<tool_call>\n{\"name\":\"f\",\"arguments\":{\"a\":\"\\u003c/b\\u003e\"}}\n</tool_call>\n\n<tool_call>\n{\"name\":\"g\",\"arguments\":\"{oops\"}\n</tool_call>"},
+		},
+		{
+			"the function call of old", message(`"content":null,"function_call":{"name":"f","arguments":"{}"}`),
+			model.Reply{Raw: "<tool_call>\n{\"name\":\"f\",\"arguments\":{}}\n</tool_call>"},
+		},
 		{
 			"usage of odd types",
 			`{"model":7,"choices":[{"message":{"content":"Hi."},"finish_reason":"stop"}],"usage":{"prompt_tokens":"12","completion_tokens":3.0,"completion_tokens_details":"none","reasoning_tokens":-4}}`,
@@ -115,7 +123,7 @@ func TestDecodeShapes(t *testing.T) {
 		{"error is null", `{"error":null,"choices":[{"error":null,"message":{"content":"Hi."},"finish_reason":"stop"}]}`, model.Reply{Raw: "Hi."}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := decode([]byte(tt.body), transcript.NativeFull)
+			got, err := endpoint{kind: transcript.NativeFull}.Decode([]byte(tt.body))
 			require.NoError(t, err)
 			if tt.want.FinishReason == "" {
 				tt.want.FinishReason = transcript.FinishStop
@@ -154,7 +162,7 @@ func TestDecodeFailures(t *testing.T) {
 		{"nested beyond all measure", message(`"content":` + strings.Repeat("[", 20_000)), model.ClassBadReply, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := decode([]byte(tt.body), transcript.NativeFull)
+			got, err := endpoint{kind: transcript.NativeFull}.Decode([]byte(tt.body))
 			var failure *model.Error
 			require.ErrorAs(t, err, &failure)
 			require.Equal(t, tt.class, failure.Class)
@@ -182,14 +190,14 @@ func TestFinishReasons(t *testing.T) {
 		`null`:             transcript.FinishUnknown,
 		`3`:                transcript.FinishUnknown,
 	} {
-		got, err := decode([]byte(`{"choices":[{"message":{"content":"x"},"finish_reason":`+raw+`}]}`), transcript.NativeFull)
+		got, err := endpoint{kind: transcript.NativeFull}.Decode([]byte(`{"choices":[{"message":{"content":"x"},"finish_reason":` + raw + `}]}`))
 		require.NoError(t, err)
 		require.Equal(t, want, got.FinishReason, raw)
 	}
 }
 
 func TestEndpointsThatSummariseAreSaidToSo(t *testing.T) {
-	got, err := decode([]byte(message(`"content":"No.","reasoning":"Thought."`)), transcript.NativeSummary)
+	got, err := endpoint{kind: transcript.NativeSummary}.Decode([]byte(message(`"content":"No.","reasoning":"Thought."`)))
 	require.NoError(t, err)
 	require.Equal(t, transcript.NativeSummary, got.NativeKind)
 }
@@ -197,10 +205,10 @@ func TestEndpointsThatSummariseAreSaidToSo(t *testing.T) {
 func TestModelIDIsMadePrintable(t *testing.T) {
 	id, err := json.Marshal("a\x1b[31m\nb\u202e" + strings.Repeat("é", 300))
 	require.NoError(t, err)
-	got, err := decode([]byte(`{"model":`+string(id)+`,"choices":[{"message":{"content":""}}]}`), transcript.NativeFull)
+	got, err := endpoint{kind: transcript.NativeFull}.Decode([]byte(`{"model":` + string(id) + `,"choices":[{"message":{"content":""}}]}`))
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(got.ModelID, "a[31mbé"), got.ModelID)
-	require.LessOrEqual(t, len(got.ModelID), maxModelID)
+	require.LessOrEqual(t, len(got.ModelID), wire.MaxModelID)
 	require.True(t, utf8.ValidString(got.ModelID))
 }
 
@@ -217,11 +225,11 @@ func FuzzDecode(f *testing.F) {
 		"the reply is not the JSON of a chat completion": true, "the reply has no choices": true,
 		"the first choice has no message": true, "the content is neither a string nor a list": true,
 		"a part of the content is neither a string nor an object": true,
-		"the reply holds an error instead of a choice":            true,
+		"the reply holds an error":                                true,
 		"the reply holds an error from behind the server":         true,
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		got, err := decode(body, transcript.NativeFull)
+		got, err := endpoint{kind: transcript.NativeFull}.Decode(body)
 		if err != nil {
 			var failure *model.Error
 			if !errors.As(err, &failure) || !own[failure.Message] {
@@ -229,7 +237,7 @@ func FuzzDecode(f *testing.F) {
 			}
 			return
 		}
-		if !utf8.ValidString(got.Raw) || !utf8.ValidString(got.NativeReasoning) || len(got.ModelID) > maxModelID {
+		if !utf8.ValidString(got.Raw) || !utf8.ValidString(got.NativeReasoning) || len(got.ModelID) > wire.MaxModelID {
 			t.Fatal("text that cannot be kept")
 		}
 		if got.NativeReasoning != "" && got.NativeKind == transcript.NativeNone {
@@ -248,7 +256,7 @@ func BenchmarkDecode(b *testing.B) {
 	body := []byte(message(`"role":"assistant","content":"` + strings.Repeat("Thinking about it. ", 200) + `"`))
 	b.SetBytes(int64(len(body)))
 	for b.Loop() {
-		if _, err := decode(body, transcript.NativeFull); err != nil {
+		if _, err := (endpoint{kind: transcript.NativeFull}).Decode(body); err != nil {
 			b.Fatal(err)
 		}
 	}

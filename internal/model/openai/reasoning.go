@@ -6,6 +6,7 @@ import (
 
 	"github.com/unmask-eval/unmask/internal/model"
 	"github.com/unmask-eval/unmask/internal/model/transport"
+	"github.com/unmask-eval/unmask/internal/model/wire"
 	"github.com/unmask-eval/unmask/internal/transcript"
 )
 
@@ -27,11 +28,11 @@ type wirePart struct {
 // readContent reads a content field: absent, null, a string, or a list of
 // parts. Parts of a kind that holds no text, such as images, are skipped.
 func readContent(raw json.RawMessage) (content, error) {
-	if missing(raw) {
+	if wire.Missing(raw) {
 		return content{}, nil
 	}
 	if raw[0] == '"' {
-		return content{text: lenientString(raw)}, nil
+		return content{text: wire.String(raw)}, nil
 	}
 	var parts []json.RawMessage
 	if json.Unmarshal(raw, &parts) != nil {
@@ -39,7 +40,7 @@ func readContent(raw json.RawMessage) (content, error) {
 	}
 	var c struct{ text, refusal, reasoning strings.Builder }
 	for _, rawPart := range parts {
-		if s := lenientString(rawPart); s != "" {
+		if s := wire.String(rawPart); s != "" {
 			c.text.WriteString(s)
 			continue
 		}
@@ -49,11 +50,11 @@ func readContent(raw json.RawMessage) (content, error) {
 		}
 		switch part.Type {
 		case "text", "output_text", "":
-			c.text.WriteString(lenientString(part.Text))
+			c.text.WriteString(wire.String(part.Text))
 		case "refusal":
-			c.refusal.WriteString(lenientString(part.Refusal))
+			c.refusal.WriteString(wire.String(part.Refusal))
 		case "thinking", "reasoning":
-			appendParagraph(&c.reasoning, readText(part.Thinking)+readText(part.Reasoning)+readText(part.Text))
+			wire.Paragraph(&c.reasoning, readText(part.Thinking)+readText(part.Reasoning)+readText(part.Text))
 		}
 	}
 	return content{text: c.text.String(), refusal: c.refusal.String(), reasoning: c.reasoning.String()}, nil
@@ -62,10 +63,10 @@ func readContent(raw json.RawMessage) (content, error) {
 // readText reads a text given as a string, as an object with a text or
 // content, or as a list of those, one level deep.
 func readText(raw json.RawMessage) string {
-	if missing(raw) {
+	if wire.Missing(raw) {
 		return ""
 	}
-	if s := lenientString(raw); s != "" {
+	if s := wire.String(raw); s != "" {
 		return s
 	}
 	var list []json.RawMessage
@@ -74,7 +75,7 @@ func readText(raw json.RawMessage) string {
 	}
 	var b strings.Builder
 	for _, item := range list {
-		if s := lenientString(item); s != "" {
+		if s := wire.String(item); s != "" {
 			b.WriteString(s)
 			continue
 		}
@@ -83,8 +84,8 @@ func readText(raw json.RawMessage) string {
 			Content json.RawMessage `json:"content"`
 		}
 		if json.Unmarshal(item, &object) == nil {
-			b.WriteString(lenientString(object.Text))
-			b.WriteString(lenientString(object.Content))
+			b.WriteString(wire.String(object.Text))
+			b.WriteString(wire.String(object.Content))
 		}
 	}
 	return b.String()
@@ -98,7 +99,7 @@ type details struct {
 
 func readDetails(raw json.RawMessage) details {
 	var parts []json.RawMessage
-	if missing(raw) || json.Unmarshal(raw, &parts) != nil {
+	if wire.Missing(raw) || json.Unmarshal(raw, &parts) != nil {
 		return details{}
 	}
 	var d details
@@ -110,9 +111,9 @@ func readDetails(raw json.RawMessage) details {
 		}
 		switch part.Type {
 		case "reasoning.text":
-			appendParagraph(&text, lenientString(part.Text))
+			wire.Paragraph(&text, wire.String(part.Text))
 		case "reasoning.summary":
-			appendParagraph(&summary, lenientString(part.Summary))
+			wire.Paragraph(&summary, wire.String(part.Summary))
 		case "reasoning.encrypted":
 			d.encrypted = true
 		}
@@ -121,23 +122,9 @@ func readDetails(raw json.RawMessage) details {
 	return d
 }
 
-func appendParagraph(b *strings.Builder, s string) {
-	if s == "" {
-		return
-	}
-	if b.Len() > 0 {
-		b.WriteString("\n\n")
-	}
-	b.WriteString(s)
-}
-
-// readReasoning returns the reasoning channel and what it holds.
-//
-// Readable text is never given up for an encrypted block beside it. But where
-// a part is summarised or encrypted, the rest is not the whole reasoning, so
-// it counts as a summary: its silence proves nothing. Where nothing can be
-// read, and the details or the token count say that the model did reason, the
-// channel is redacted.
+// readReasoning returns the reasoning channel and what it holds; see
+// wire.Reasoning. The fields are in use side by side for one text, so the first
+// one counts. Tokens of reasoning beside no text mean that it is not shown.
 func readReasoning(
 	m *wireMessage, c content, usage model.Usage, kind transcript.NativeKind,
 ) (string, transcript.NativeKind) {
@@ -149,14 +136,13 @@ func readReasoning(
 		}
 		text = candidate
 	}
-	switch {
-	case text != "" && (d.encrypted || d.summary != ""):
-		return text, transcript.NativeSummary
-	case text != "":
-		return text, kind
-	case d.encrypted || usage.ReasoningTokens > 0:
-		return "", transcript.NativeRedacted
-	default:
-		return "", transcript.NativeNone
+	if d.summary != "" {
+		kind = transcript.NativeSummary
 	}
+	var r wire.Reasoning
+	r.Add(kind, text)
+	if d.encrypted || (usage.ReasoningTokens > 0 && !r.Readable()) {
+		r.Hide()
+	}
+	return r.Result()
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/unmask-eval/unmask/internal/model/sim"
 	"github.com/unmask-eval/unmask/internal/model/simserver"
 	"github.com/unmask-eval/unmask/internal/model/transport"
+	"github.com/unmask-eval/unmask/internal/model/wire"
 	"github.com/unmask-eval/unmask/internal/transcript"
 )
 
@@ -52,7 +53,7 @@ func start(t testing.TB, opts simserver.Options) string {
 }
 
 // dial returns the real client for a served model.
-func dial(t testing.TB, url, name string, change ...func(*openai.Config)) *openai.Client {
+func dial(t testing.TB, url, name string, change ...func(*openai.Config)) *wire.Client {
 	t.Helper()
 	cfg := openai.Config{BaseURL: url, Model: name, Transport: transport.Config{Clock: instant{}}}
 	for _, f := range change {
@@ -137,21 +138,23 @@ func TestConformanceOfReplies(t *testing.T) {
 		{"truncated by its fault", "sim/complier?truncation=1", 0, transcript.NativeNone, false, transcript.FinishLength},
 		{"truncated by the limit", "sim/complier", 10, transcript.NativeNone, false, transcript.FinishLength},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			req := request("q", 1)
-			req.Sampling.MaxTokens = tt.maxTokens
-			got, err := dial(t, url, tt.model).Generate(t.Context(), req)
-			require.NoError(t, err)
-			want, _, err := mustSim(t, tt.model).Compose(req)
-			require.NoError(t, err)
-			require.Equal(t, tt.kind, got.NativeKind)
-			require.Equal(t, tt.readable, got.NativeReasoning != "")
-			require.Equal(t, tt.finish, got.FinishReason)
-			require.Equal(t, 1, got.Attempts)
-			require.Positive(t, got.Latency)
-			got.Latency, got.Attempts = 0, 0
-			require.Equal(t, want, got, "the wire changes nothing")
-		})
+		for _, stream := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, streamed: %t", tt.name, stream), func(t *testing.T) {
+				req := request("q", 1)
+				req.Sampling.MaxTokens = tt.maxTokens
+				got, err := dial(t, url, tt.model, func(c *openai.Config) { c.Stream = stream }).Generate(t.Context(), req)
+				require.NoError(t, err)
+				want, _, err := mustSim(t, tt.model).Compose(req)
+				require.NoError(t, err)
+				require.Equal(t, tt.kind, got.NativeKind)
+				require.Equal(t, tt.readable, got.NativeReasoning != "")
+				require.Equal(t, tt.finish, got.FinishReason)
+				require.Equal(t, 1, got.Attempts)
+				require.Positive(t, got.Latency)
+				got.Latency, got.Attempts = 0, 0
+				require.Equal(t, want, got, "the wire changes nothing")
+			})
+		}
 	}
 }
 

@@ -25,6 +25,12 @@ var ErrTooLarge = fmt.Errorf("reply too large: %w", errFinal)
 // ErrCut is wrapped by the failure of a reply that ended before its end.
 var ErrCut = errors.New("reply was cut")
 
+// Cut returns the failure of a reply that ends before the provider's own mark
+// of its end.
+func Cut() error {
+	return &model.Error{Class: model.ClassBadReply, Message: "the reply was cut before its end", Err: ErrCut}
+}
+
 // BadReply returns the failure of a reply that does not follow the protocol.
 // The message must not hold text of the reply.
 func BadReply(message string) error {
@@ -101,6 +107,18 @@ func (c *Client) statusFailure(call Call, resp *http.Response) *model.Error {
 		RetryAfter: retryAfter(resp.Header, c.cfg.Clock.Now()),
 	}
 	code := machineCode(body)
+	if call.Explain != nil {
+		more := call.Explain(resp.StatusCode, body)
+		if more.Class != "" {
+			failure.Class = more.Class
+		}
+		if failure.RetryAfter == 0 {
+			failure.RetryAfter = min(max(more.RetryAfter, 0), maxRetryAfter)
+		}
+		if IsMachineCode(more.Code) {
+			code = more.Code
+		}
+	}
 	if code == "" || echoes(call, code) {
 		return failure
 	}
@@ -122,7 +140,7 @@ func exhausted(code string) bool {
 // such errors may hold the URL and bytes of the reply, so none is kept.
 func (c *Client) networkFailure(ctx context.Context, err error) *model.Error {
 	if ctx.Err() != nil {
-		return c.callTimeout(0)
+		return c.timedOut(ctx, 0)
 	}
 	var (
 		netErr  net.Error
@@ -137,7 +155,7 @@ func (c *Client) networkFailure(ctx context.Context, err error) *model.Error {
 	case timedOut && dialling:
 		return timeout("no connection within %v", c.cfg.ConnectTimeout)
 	case timedOut:
-		return timeout("no first byte within %v", c.cfg.FirstByteTimeout)
+		return c.firstByteTimeout(0)
 	case errors.As(err, &certErr), errors.As(err, &hostErr):
 		return unavailable("the server's TLS certificate is not trusted", errFinal)
 	case errors.Is(err, http.ErrSchemeMismatch):
@@ -162,12 +180,26 @@ func (c *Client) networkFailure(ctx context.Context, err error) *model.Error {
 func (c *Client) bodyFailure(ctx context.Context, status int, err error) *model.Error {
 	var netErr net.Error
 	if ctx.Err() != nil || (errors.As(err, &netErr) && netErr.Timeout()) {
-		return c.callTimeout(status)
+		return c.timedOut(ctx, status)
 	}
 	return &model.Error{
 		Class: model.ClassBadReply, Status: status, Err: ErrCut,
 		Message: "the reply was cut before its end",
 	}
+}
+
+// timedOut is the failure of an attempt whose context ended by itself.
+func (c *Client) timedOut(ctx context.Context, status int) *model.Error {
+	if errors.Is(context.Cause(ctx), errNoFirstByte) {
+		return c.firstByteTimeout(status)
+	}
+	return c.callTimeout(status)
+}
+
+func (c *Client) firstByteTimeout(status int) *model.Error {
+	failure := timeout("no first byte within %v", c.cfg.FirstByteTimeout)
+	failure.Status = status
+	return failure
 }
 
 func (c *Client) callTimeout(status int) *model.Error {
@@ -184,6 +216,9 @@ func unavailable(message string, cause error) *model.Error {
 	return &model.Error{Class: model.ClassUnavailable, Message: message, Err: cause}
 }
 
+// eventStream is the media type of server-sent events.
+const eventStream = "text/event-stream"
+
 // jsonMediaType reports whether a reply claims to be JSON, and else what it
 // claims to be. Only common names are repeated, because a server may write
 // anything there. A missing claim passes: the decoder will tell.
@@ -199,7 +234,7 @@ func jsonMediaType(h http.Header) (string, bool) {
 	switch mediaType {
 	case "application/json", "text/json":
 		return mediaType, true
-	case "text/html", "text/plain", "text/xml", "text/event-stream", "application/xml",
+	case "text/html", "text/plain", "text/xml", eventStream, "application/xml",
 		"application/x-ndjson", "application/octet-stream":
 		return mediaType, false
 	}

@@ -35,9 +35,10 @@ type Config struct {
 	Concurrency int
 	// ConnectTimeout bounds dialling and, on its own, the TLS handshake. Default 10 s.
 	ConnectTimeout time.Duration
-	// FirstByteTimeout bounds the wait from the request sent to the reply's
-	// header. A server that does not stream answers only when the whole reply
-	// is generated, so this is close to the time of a generation. Default 5 min.
+	// FirstByteTimeout bounds the wait for the reply's header and, of a reply
+	// that is streamed, for the first byte of its body. A server that does not
+	// stream answers only when the whole reply is generated, so this is close to
+	// the time of a generation. Default 5 min.
 	FirstByteTimeout time.Duration
 	// CallTimeout bounds one attempt from dialling to the last byte. Default 10 min.
 	CallTimeout time.Duration

@@ -101,6 +101,25 @@ type Call struct {
 	// during the call. Its error is a *model.Error (see BadReply); any other
 	// error is reported as a bad reply without its text.
 	Decode func(body []byte) error
+	// DecodeStream, if set, says that server-sent events were asked for, and
+	// reads the whole body of a reply that consists of them, under the same
+	// terms. Servers that answer JSON all the same are left to Decode.
+	DecodeStream func(body []byte) error
+	// Explain, if set, reads the body of a reply outside of 2xx for what the
+	// status does not tell. The slice is only valid during the call.
+	Explain func(status int, body []byte) Explanation
+}
+
+// Explanation is what a provider's own form of an error adds to its status;
+// zero fields add nothing.
+type Explanation struct {
+	// Class replaces the class of the status.
+	Class model.ErrorClass
+	// Code is a short word for machines. It is shown if IsMachineCode holds and
+	// it repeats nothing that was sent.
+	Code string
+	// RetryAfter is the wait that the body asks for, where the header names none.
+	RetryAfter time.Duration
 }
 
 // Result is what is known of a call that succeeded.
@@ -161,6 +180,11 @@ func (c *Client) observe(a Attempt) {
 func (c *Client) try(parent context.Context, call Call) *model.Error {
 	ctx, cancel := context.WithTimeout(parent, c.cfg.CallTimeout)
 	defer cancel()
+	heard := func() {}
+	if call.DecodeStream != nil {
+		ctx, heard = c.expectFirstByte(ctx)
+		defer heard()
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, call.URL, bytes.NewReader(call.Body))
 	if err != nil {
 		return &model.Error{Class: model.ClassBadRequest, Message: "the URL cannot be called"}
@@ -170,6 +194,9 @@ func (c *Client) try(parent context.Context, call Call) *model.Error {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
+	if call.DecodeStream != nil {
+		req.Header.Set("Accept", "text/event-stream, application/json;q=0.9")
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return c.networkFailure(ctx, err)
@@ -178,12 +205,45 @@ func (c *Client) try(parent context.Context, call Call) *model.Error {
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return c.statusFailure(call, resp)
 	}
+	resp.Body = &listener{ReadCloser: resp.Body, heard: heard}
 	return c.decode(ctx, call, resp)
+}
+
+// errNoFirstByte is the cause that ends an attempt whose stream does not begin.
+var errNoFirstByte = errors.New("no first byte")
+
+// expectFirstByte returns a context that ends when FirstByteTimeout passes
+// before heard is called. A server that streams sends its header at once, so
+// the header says nothing of when the model begins to speak.
+func (c *Client) expectFirstByte(ctx context.Context) (bounded context.Context, heard func()) {
+	bounded, cancel := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(c.cfg.FirstByteTimeout, func() { cancel(errNoFirstByte) })
+	return bounded, func() { timer.Stop() }
+}
+
+// listener tells of the first byte of a body.
+type listener struct {
+	io.ReadCloser
+	heard func()
+}
+
+// Read implements io.Reader.
+func (l *listener) Read(p []byte) (int, error) {
+	n, err := l.ReadCloser.Read(p)
+	if n > 0 {
+		l.heard()
+	}
+	return n, err
 }
 
 // decode reads the whole body and hands it to the call's decoder.
 func (c *Client) decode(ctx context.Context, call Call, resp *http.Response) *model.Error {
-	if mediaType, ok := jsonMediaType(resp.Header); !ok {
+	decode := call.Decode
+	mediaType, ok := jsonMediaType(resp.Header)
+	if call.DecodeStream != nil && mediaType == eventStream {
+		decode, ok = call.DecodeStream, true
+	}
+	if !ok {
 		return &model.Error{
 			Class: model.ClassBadReply, Status: resp.StatusCode,
 			Message: "the reply is not JSON but " + mediaType,
@@ -206,7 +266,7 @@ func (c *Client) decode(ctx context.Context, call Call, resp *http.Response) *mo
 			Message: fmt.Sprintf("the reply is larger than %d bytes", c.cfg.MaxReplyBytes),
 		}
 	}
-	err = call.Decode(buf.Bytes())
+	err = decode(buf.Bytes())
 	if err == nil {
 		return nil
 	}
