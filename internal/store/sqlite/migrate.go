@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/pressly/goose/v3"
+
+	"github.com/unmask-eval/unmask/internal/store/relational"
 )
 
 //go:embed migrations/*.sql
@@ -21,21 +23,6 @@ const applicationID = 0x556e6d6b
 
 // ErrForeign says that the file is a database of another program.
 var ErrForeign = errors.New("the file is not an unmask database")
-
-// SchemaError says that the file's schema is not the one that this binary
-// works with.
-type SchemaError struct {
-	// Have is the file's schema version and Want this binary's.
-	Have, Want int64
-}
-
-// Error implements error.
-func (e *SchemaError) Error() string {
-	if e.Have > e.Want {
-		return fmt.Sprintf("the database has schema version %d and was written by a newer unmask; this one knows version %d", e.Have, e.Want)
-	}
-	return fmt.Sprintf("the database has schema version %d; this needs version %d", e.Have, e.Want)
-}
 
 // identify refuses a file that is not ours, without changing anything in it. A
 // file without content is ours, whether SQLite has given it a header or not.
@@ -79,7 +66,7 @@ func migrate(ctx context.Context, db *sql.DB) (int64, error) {
 		return 0, fmt.Errorf("read schema version: %w", err)
 	}
 	if have > want {
-		return 0, &SchemaError{Have: have, Want: want}
+		return 0, &relational.SchemaError{Have: have, Want: want}
 	}
 	if _, err := p.Up(ctx); err != nil {
 		return 0, fmt.Errorf("migrate schema from version %d to %d: %w", have, want, err)
@@ -88,7 +75,7 @@ func migrate(ctx context.Context, db *sql.DB) (int64, error) {
 }
 
 // schemaVersion reads the version that the file has now.
-func schemaVersion(q querier) (version int64, err error) {
-	err = q.row("SELECT max(version_id) FROM goose_db_version WHERE is_applied").Scan(&version)
+func schemaVersion(q relational.Querier) (version int64, err error) {
+	err = q.Row("SELECT max(version_id) FROM goose_db_version WHERE is_applied").Scan(&version)
 	return version, err
 }

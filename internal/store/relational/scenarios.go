@@ -1,4 +1,4 @@
-package sqlite
+package relational
 
 import (
 	"context"
@@ -16,8 +16,8 @@ func (s *Store) SaveScenario(ctx context.Context, project string, sc *scenario.S
 		return fmt.Errorf("save %s: %w", name, err)
 	}
 	body := s.packer.pack(doc)
-	return s.write(ctx, "save "+name, 1, func(tx *writeTx) error {
-		return tx.run(`INSERT INTO scenarios (project, id, revision, body) VALUES (?, ?, ?, ?)
+	return s.db.Write(ctx, "save "+name, 1, func(tx Tx) error {
+		return tx.Run(`INSERT INTO scenarios (project, id, revision, body) VALUES (?, ?, ?, ?)
 			ON CONFLICT (project, id, revision) DO NOTHING`, project, sc.ID, sc.Revision, body)
 	})
 }
@@ -26,7 +26,7 @@ func (s *Store) SaveScenario(ctx context.Context, project string, sc *scenario.S
 func (s *Store) GetScenario(ctx context.Context, project string, ref run.ScenarioRef) (*scenario.Scenario, error) {
 	name := scenarioName(ref)
 	var sc scenario.Scenario
-	err := s.read(ctx, "get "+name, func(r reader) error {
+	err := s.db.Read(ctx, "get "+name, func(r Querier) error {
 		body, err := one(r, scanBody, name, "SELECT body FROM scenarios WHERE project = ? AND id = ? AND revision = ?",
 			project, ref.ID, ref.Revision)
 		if err != nil {
@@ -46,7 +46,7 @@ func (s *Store) GetScenario(ctx context.Context, project string, ref run.Scenari
 
 func scenarioName(ref run.ScenarioRef) string { return "scenarios/" + ref.ID + "@" + ref.Revision }
 
-func scanBody(row scanner) (body []byte, err error) {
+func scanBody(row Scanner) (body []byte, err error) {
 	err = row.Scan(&body)
 	return body, err
 }

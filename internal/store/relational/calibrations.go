@@ -1,4 +1,4 @@
-package sqlite
+package relational
 
 import (
 	"context"
@@ -13,11 +13,14 @@ const (
 	calibrationByID     = selectCalibration + "grader = ? AND id = ?"
 	listCalibrations    = selectCalibration + "grader = ? AND (create_time, id) > (?, ?) ORDER BY create_time, id LIMIT ?"
 	listAllCalibrations = selectCalibration + "(create_time, id, grader) > (?, ?, ?) ORDER BY create_time, id, grader LIMIT ?"
-	// currentCalibration repeats the condition of its partial index.
-	currentCalibration = selectCalibration + "grader_digest = ? AND human = 1 ORDER BY create_time DESC, id DESC, grader DESC LIMIT 1"
 )
 
-func (s *Store) scanCalibration(row scanner) (c run.Calibration, err error) {
+// currentCalibration repeats the condition of its partial index.
+func (d Dialect) currentCalibration() string {
+	return selectCalibration + "grader_digest = ? AND human = " + d.True + " ORDER BY create_time DESC, id DESC, grader DESC LIMIT 1"
+}
+
+func (s *Store) scanCalibration(row Scanner) (c run.Calibration, err error) {
 	var body []byte
 	if err := row.Scan(&c.Project, &c.ID, &body); err != nil {
 		return run.Calibration{}, err
@@ -41,8 +44,8 @@ func (s *Store) SaveCalibration(ctx context.Context, c run.Calibration) error {
 		return fmt.Errorf("save %s: %w", name, err)
 	}
 	body := s.packer.pack(doc)
-	return s.write(ctx, "save "+name, 1, func(tx *writeTx) error {
-		n, err := tx.changed(`INSERT INTO calibrations (project, grader, id, grader_digest, human, create_time, body)
+	return s.db.Write(ctx, "save "+name, 1, func(tx Tx) error {
+		n, err := tx.Changed(`INSERT INTO calibrations (project, grader, id, grader_digest, human, create_time, body)
 			VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (project, grader, id) DO NOTHING`,
 			c.Project, c.Grader, c.ID, c.GraderDigest, c.HumanLabelled(), micros(c.CreateTime), body)
 		if err == nil && n == 0 {
@@ -59,11 +62,11 @@ func (s *Store) GetCalibration(ctx context.Context, project, grader, id string) 
 
 // CurrentCalibration implements run.Store.
 func (s *Store) CurrentCalibration(ctx context.Context, project, graderDigest string) (run.Calibration, error) {
-	return s.oneCalibration(ctx, "a calibration of the grader "+graderDigest, currentCalibration, project, graderDigest)
+	return s.oneCalibration(ctx, "a calibration of the grader "+graderDigest, s.dialect.currentCalibration(), project, graderDigest)
 }
 
 func (s *Store) oneCalibration(ctx context.Context, name, query string, args ...any) (c run.Calibration, err error) {
-	err = s.read(ctx, "get "+name, func(r reader) (err error) {
+	err = s.db.Read(ctx, "get "+name, func(r Querier) (err error) {
 		c, err = one(r, s.scanCalibration, name, query, args...)
 		return err
 	})
@@ -84,8 +87,8 @@ func (s *Store) ListCalibrations(ctx context.Context, project, grader string, p 
 	if grader == "-" {
 		query, args = listAllCalibrations, []any{project, from.rank, from.id, from.parent, limit}
 	}
-	err = s.read(ctx, "list calibrations", func(r reader) (err error) {
-		items, err = collect(r, s.scanCalibration, query, args...)
+	err = s.db.Read(ctx, "list calibrations", func(r Querier) (err error) {
+		items, err = Collect(r, s.scanCalibration, query, args...)
 		return err
 	})
 	if err != nil {

@@ -1,4 +1,4 @@
-package sqlite
+package relational
 
 import (
 	"context"
@@ -16,7 +16,7 @@ const evaluationByRequest = selectEvaluation + "request_id = ? AND request_id <>
 
 const listEvaluations = selectEvaluation + `(create_time, id) > (?, ?) ORDER BY create_time, id LIMIT ?`
 
-func scanEvaluation(row scanner) (e run.Evaluation, err error) {
+func scanEvaluation(row Scanner) (e run.Evaluation, err error) {
 	var plan []byte
 	var created int64
 	err = row.Scan(&e.Project, &e.ID, &e.DisplayName, &plan, &e.PlanDigest, &created, &e.RequestID, &e.RequestDigest)
@@ -27,7 +27,7 @@ func scanEvaluation(row scanner) (e run.Evaluation, err error) {
 	return e, decode(plan, &e.Plan)
 }
 
-func evaluationByID(q querier, project, id string) (run.Evaluation, error) {
+func evaluationByID(q Querier, project, id string) (run.Evaluation, error) {
 	return one(q, scanEvaluation, run.EvaluationName(id), selectEvaluation+"id = ?", project, id)
 }
 
@@ -42,7 +42,7 @@ func (s *Store) CreateEvaluation(ctx context.Context, e run.Evaluation) (kept ru
 	if err != nil {
 		return run.Evaluation{}, fmt.Errorf("create %s: %w", name, err)
 	}
-	err = s.write(ctx, "create "+name, 1, func(tx *writeTx) error {
+	err = s.db.Write(ctx, "create "+name, 1, func(tx Tx) error {
 		found, ok, err := earlier(evaluationCreation(e),
 			func() (run.Evaluation, error) { return evaluationByID(tx, e.Project, e.ID) },
 			func() (run.Evaluation, error) {
@@ -56,7 +56,7 @@ func (s *Store) CreateEvaluation(ctx context.Context, e run.Evaluation) (kept ru
 		}
 		kept = e
 		kept.CreateTime = stored(e.CreateTime)
-		return tx.run(`INSERT INTO evaluations
+		return tx.Run(`INSERT INTO evaluations
 			(project, id, display_name, plan, plan_digest, create_time, request_id, request_digest)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
 			e.Project, e.ID, e.DisplayName, string(plan), e.PlanDigest, micros(e.CreateTime), e.RequestID, e.RequestDigest)
@@ -69,7 +69,7 @@ func (s *Store) CreateEvaluation(ctx context.Context, e run.Evaluation) (kept ru
 
 // GetEvaluation implements run.Store.
 func (s *Store) GetEvaluation(ctx context.Context, project, id string) (e run.Evaluation, err error) {
-	err = s.read(ctx, "get "+run.EvaluationName(id), func(r reader) (err error) {
+	err = s.db.Read(ctx, "get "+run.EvaluationName(id), func(r Querier) (err error) {
 		e, err = evaluationByID(r, project, id)
 		return err
 	})
@@ -83,8 +83,8 @@ func (s *Store) ListEvaluations(ctx context.Context, project string, p run.Page)
 	if err != nil {
 		return nil, "", err
 	}
-	err = s.read(ctx, "list evaluations", func(r reader) (err error) {
-		items, err = collect(r, scanEvaluation, listEvaluations, project, from.rank, from.id, limit)
+	err = s.db.Read(ctx, "list evaluations", func(r Querier) (err error) {
+		items, err = Collect(r, scanEvaluation, listEvaluations, project, from.rank, from.id, limit)
 		return err
 	})
 	if err != nil {
@@ -99,16 +99,16 @@ func (s *Store) ListEvaluations(ctx context.Context, project string, p run.Page)
 // DeleteEvaluation implements run.Store.
 func (s *Store) DeleteEvaluation(ctx context.Context, project, id string) error {
 	name := run.EvaluationName(id)
-	return s.write(ctx, "delete "+name, 1, func(tx *writeTx) error {
+	return s.db.Write(ctx, "delete "+name, 1, func(tx Tx) error {
 		var runs int
-		err := tx.row("SELECT count(*) FROM runs WHERE project = ? AND evaluation = ?", project, id).Scan(&runs)
+		err := tx.Row("SELECT count(*) FROM runs WHERE project = ? AND evaluation = ?", project, id).Scan(&runs)
 		if err != nil {
 			return err
 		}
 		if runs > 0 {
 			return &run.StateError{Name: name, State: fmt.Sprintf("in use by %d runs", runs), Want: "an evaluation without runs"}
 		}
-		n, err := tx.changed("DELETE FROM evaluations WHERE project = ? AND id = ?", project, id)
+		n, err := tx.Changed("DELETE FROM evaluations WHERE project = ? AND id = ?", project, id)
 		return required(n, err, name)
 	})
 }

@@ -1,4 +1,4 @@
-package sqlite
+package relational
 
 import (
 	"context"
@@ -23,7 +23,7 @@ type verdictRow struct {
 	run.Verdict
 }
 
-func scanVerdict(row scanner) (v verdictRow, err error) {
+func scanVerdict(row Scanner) (v verdictRow, err error) {
 	var created int64
 	err = row.Scan(&v.transcript, &v.Transcript, &v.ID, &created, &v.body, &v.RequestID, &v.RequestDigest)
 	v.CreateTime = fromMicros(created)
@@ -41,8 +41,8 @@ func (s *Store) judgement(key run.RunKey, row verdictRow) (run.Verdict, error) {
 	return v, decode(doc, &v.Verdict)
 }
 
-func transcriptSeq(q querier, run int64, name, id string) (int64, error) {
-	return one(q, func(row scanner) (seq int64, err error) {
+func transcriptSeq(q Querier, run int64, name, id string) (int64, error) {
+	return one(q, func(row Scanner) (seq int64, err error) {
 		err = row.Scan(&seq)
 		return seq, err
 	}, name, transcriptSeqOf, run, id)
@@ -51,8 +51,8 @@ func transcriptSeq(q querier, run int64, name, id string) (int64, error) {
 // GetVerdict implements run.Store.
 func (s *Store) GetVerdict(ctx context.Context, key run.RunKey, transcript, id string) (v run.Verdict, err error) {
 	name := verdictName(key, transcript, id)
-	err = s.snapshot(ctx, "get "+name, func(r reader) error {
-		seq, err := runSeq(r, key)
+	err = s.db.Snapshot(ctx, "get "+name, func(r Querier) error {
+		seq, err := RunSeq(r, key)
 		if err != nil {
 			return err
 		}
@@ -80,8 +80,8 @@ func (s *Store) ListVerdicts(ctx context.Context, key run.RunKey, transcript str
 	if err != nil {
 		return nil, "", err
 	}
-	err = s.snapshot(ctx, "list verdicts of "+transcriptName(key, transcript), func(r reader) error {
-		seq, err := runSeq(r, key)
+	err = s.db.Snapshot(ctx, "list verdicts of "+transcriptName(key, transcript), func(r Querier) error {
+		seq, err := RunSeq(r, key)
 		if err != nil {
 			return err
 		}
@@ -93,7 +93,7 @@ func (s *Store) ListVerdicts(ctx context.Context, key run.RunKey, transcript str
 			}
 			query, args = listVerdictsOf, []any{of, from.rank, from.id, limit}
 		}
-		rows, err := collect(r, scanVerdict, query, args...)
+		rows, err := Collect(r, scanVerdict, query, args...)
 		if err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package sqlite
+package relational
 
 import (
 	"fmt"
@@ -44,7 +44,7 @@ func (c *promptCache) get(p prompt, pack func([]byte) []byte) []byte {
 // several of them share are read once.
 type texts struct {
 	store *Store
-	r     reader
+	r     Querier
 	run   int64
 	known map[digest]string
 }
@@ -66,7 +66,7 @@ func (x *texts) content(sum digest) (string, error) {
 		return s, nil
 	}
 	var body []byte
-	err := x.r.row("SELECT body FROM prompts WHERE run = ? AND digest = ?", x.run, sum[:]).Scan(&body)
+	err := x.r.Row("SELECT body FROM prompts WHERE run = ? AND digest = ?", x.run, sum[:]).Scan(&body)
 	if err != nil {
 		return "", fmt.Errorf("prompt %x: %w", sum[:4], err)
 	}

@@ -1,4 +1,4 @@
-package sqlite
+package relational
 
 import (
 	"context"
@@ -35,7 +35,7 @@ type userScenarioRow struct {
 	run.Scenario
 }
 
-func scanUserScenario(row scanner) (u userScenarioRow, err error) {
+func scanUserScenario(row Scanner) (u userScenarioRow, err error) {
 	var created, updated int64
 	err = row.Scan(&u.seq, &u.Project, &created, &updated, &u.RequestID, &u.RequestDigest, &u.body)
 	u.CreateTime, u.UpdateTime = fromMicros(created), fromMicros(updated)
@@ -72,7 +72,7 @@ func (s *Store) CreateUserScenario(ctx context.Context, in run.Scenario) (run.Sc
 	}
 	kept := userScenarioRow{Scenario: in, body: body}
 	kept.CreateTime, kept.UpdateTime = stored(in.CreateTime), stored(in.UpdateTime)
-	err = s.write(ctx, "create "+name, 2, func(tx *writeTx) error {
+	err = s.db.Write(ctx, "create "+name, 2, func(tx Tx) error {
 		found, ok, err := earlier(creation{name, in.RequestID, in.RequestDigest},
 			func() (userScenarioRow, error) {
 				return one(tx, scanUserScenario, name, currentUserScenario, in.Project, in.ID)
@@ -87,13 +87,9 @@ func (s *Store) CreateUserScenario(ctx context.Context, in run.Scenario) (run.Sc
 			kept = found
 			return nil
 		}
-		res, err := tx.exec(`INSERT INTO user_scenarios (project, id, revision, create_time, update_time, request_id, request_digest)
+		seq, err := tx.Insert(`INSERT INTO user_scenarios (project, id, revision, create_time, update_time, request_id, request_digest)
 			VALUES (?, ?, ?, ?, ?, ?, ?)`,
 			in.Project, in.ID, in.Revision, micros(in.CreateTime), micros(in.UpdateTime), in.RequestID, in.RequestDigest)
-		if err != nil {
-			return err
-		}
-		seq, err := res.LastInsertId()
 		if err != nil {
 			return err
 		}
@@ -105,9 +101,9 @@ func (s *Store) CreateUserScenario(ctx context.Context, in run.Scenario) (run.Sc
 	return s.unpacked(kept)
 }
 
-func insertRevision(tx *writeTx, seq int64, project string, sc *scenario.Scenario, at time.Time, body []byte) error {
+func insertRevision(tx Tx, seq int64, project string, sc *scenario.Scenario, at time.Time, body []byte) error {
 	r := run.RevisionOf(sc)
-	return tx.run(`INSERT INTO user_scenario_revisions (scenario, project, revision, title, queries, controls, create_time, body)
+	return tx.Run(`INSERT INTO user_scenario_revisions (scenario, project, revision, title, queries, controls, create_time, body)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (scenario, revision) DO NOTHING`,
 		seq, project, r.Revision, r.Title, r.Queries, r.Controls, micros(at), body)
 }
@@ -120,15 +116,15 @@ func (s *Store) UpdateUserScenario(ctx context.Context, project string, content 
 		return run.Scenario{}, fmt.Errorf("update %s: %w", name, err)
 	}
 	var kept userScenarioRow
-	err = s.write(ctx, "update "+name, 2, func(tx *writeTx) error {
-		seq, err := one(tx, scanSeq, name, userScenarioSeq, project, content.ID)
+	err = s.db.Write(ctx, "update "+name, 2, func(tx Tx) error {
+		seq, err := one(tx, scanSeq, name, userScenarioSeq+s.dialect.Lock, project, content.ID)
 		if err != nil {
 			return err
 		}
 		if err := insertRevision(tx, seq, project, content, at, body); err != nil {
 			return err
 		}
-		err = tx.run("UPDATE user_scenarios SET revision = ?, update_time = ? WHERE seq = ? AND revision <> ?",
+		err = tx.Run("UPDATE user_scenarios SET revision = ?, update_time = ? WHERE seq = ? AND revision <> ?",
 			content.Revision, micros(at), seq, content.Revision)
 		if err != nil {
 			return err
@@ -149,12 +145,12 @@ func (s *Store) GetUserScenario(ctx context.Context, project, id, revision strin
 		name += "@" + revision
 	}
 	var rows []userScenarioRow
-	err := s.read(ctx, "get "+name, func(r reader) (err error) {
+	err := s.db.Read(ctx, "get "+name, func(r Querier) (err error) {
 		if revision == "" {
-			rows, err = collect(r, scanUserScenario, currentUserScenario, project, id)
+			rows, err = Collect(r, scanUserScenario, currentUserScenario, project, id)
 		} else {
 			// All revisions are hexadecimal behind their prefix, so "g" is beyond.
-			rows, err = collect(r, scanUserScenario, pinnedUserScenario, revision, revision+"g", project, id)
+			rows, err = Collect(r, scanUserScenario, pinnedUserScenario, revision, revision+"g", project, id)
 		}
 		return err
 	})
@@ -170,8 +166,8 @@ func (s *Store) GetUserScenario(ctx context.Context, project, id, revision strin
 // ListUserScenarios implements run.Store.
 func (s *Store) ListUserScenarios(ctx context.Context, project, after string, limit int) ([]run.Scenario, error) {
 	var rows []userScenarioRow
-	err := s.read(ctx, "list scenarios", func(r reader) (err error) {
-		rows, err = collect(r, scanUserScenario, listUserScenarios, project, after, min(limit, maxPage))
+	err := s.db.Read(ctx, "list scenarios", func(r Querier) (err error) {
+		rows, err = Collect(r, scanUserScenario, listUserScenarios, project, after, min(limit, maxPage))
 		return err
 	})
 	if err != nil {
@@ -192,7 +188,7 @@ type revisionRow struct {
 	run.ScenarioRevision
 }
 
-func scanRevision(row scanner) (r revisionRow, err error) {
+func scanRevision(row Scanner) (r revisionRow, err error) {
 	var created int64
 	err = row.Scan(&r.seq, &r.Revision, &r.Title, &r.Queries, &r.Controls, &created, &r.Current)
 	r.CreateTime = fromMicros(created)
@@ -207,12 +203,12 @@ func (s *Store) ListScenarioRevisions(ctx context.Context, project, id string, p
 		return nil, "", err
 	}
 	name := run.ScenarioName(id)
-	err = s.snapshot(ctx, "list revisions of "+name, func(r reader) error {
+	err = s.db.Snapshot(ctx, "list revisions of "+name, func(r Querier) error {
 		seq, err := one(r, scanSeq, name, userScenarioSeq, project, id)
 		if err != nil {
 			return err
 		}
-		rows, err := collect(r, scanRevision, listScenarioRevisions, seq, from.rank, limit)
+		rows, err := Collect(r, scanRevision, listScenarioRevisions, seq, from.rank, limit)
 		if err != nil {
 			return err
 		}
@@ -232,14 +228,14 @@ func (s *Store) ListScenarioRevisions(ctx context.Context, project, id string, p
 // DeleteUserScenario implements run.Store.
 func (s *Store) DeleteUserScenario(ctx context.Context, project, id string) error {
 	name := run.ScenarioName(id)
-	return s.write(ctx, "delete "+name, 1, func(tx *writeTx) error {
-		seq, err := one(tx, scanSeq, name, userScenarioSeq, project, id)
+	return s.db.Write(ctx, "delete "+name, 1, func(tx Tx) error {
+		seq, err := one(tx, scanSeq, name, userScenarioSeq+s.dialect.Lock, project, id)
 		if err != nil {
 			return err
 		}
-		if err := tx.run("DELETE FROM user_scenario_revisions WHERE scenario = ?", seq); err != nil {
+		if err := tx.Run("DELETE FROM user_scenario_revisions WHERE scenario = ?", seq); err != nil {
 			return err
 		}
-		return tx.run("DELETE FROM user_scenarios WHERE seq = ?", seq)
+		return tx.Run("DELETE FROM user_scenarios WHERE seq = ?", seq)
 	})
 }

@@ -1,4 +1,4 @@
-package sqlite
+package relational
 
 import (
 	"context"
@@ -9,13 +9,13 @@ import (
 
 // FinishedSamples implements run.Store.
 func (s *Store) FinishedSamples(ctx context.Context, key run.RunKey) (ids map[string]struct{}, err error) {
-	err = s.snapshot(ctx, "list finished samples of "+key.Name(), func(r reader) error {
-		seq, err := runSeq(r, key)
+	err = s.db.Snapshot(ctx, "list finished samples of "+key.Name(), func(r Querier) error {
+		seq, err := RunSeq(r, key)
 		if err != nil {
 			return err
 		}
 		ids = map[string]struct{}{}
-		_, err = collect(r, func(row scanner) (struct{}, error) {
+		_, err = Collect(r, func(row Scanner) (struct{}, error) {
 			var id string
 			err := row.Scan(&id)
 			ids[id] = struct{}{}
@@ -39,7 +39,7 @@ type indexedRow struct {
 	run.Row
 }
 
-func scanIndexedRow(row scanner) (r indexedRow, err error) {
+func scanIndexedRow(row Scanner) (r indexedRow, err error) {
 	var class sql.NullString
 	var behaviors string
 	err = row.Scan(&r.seq, &r.index, &r.Scenario, &r.Condition, &r.Query, &r.Repeat, &r.Control, &class,
@@ -59,8 +59,8 @@ const rowChunk = 2000
 func (s *Store) EachRow(ctx context.Context, key run.RunKey, fn func(run.Row) error) error {
 	what := "read rows of " + key.Name()
 	var seq int64
-	err := s.read(ctx, what, func(r reader) (err error) {
-		seq, err = runSeq(r, key)
+	err := s.db.Read(ctx, what, func(r Querier) (err error) {
+		seq, err = RunSeq(r, key)
 		return err
 	})
 	if err != nil {
@@ -69,13 +69,13 @@ func (s *Store) EachRow(ctx context.Context, key run.RunKey, fn func(run.Row) er
 	from := beginning()
 	for {
 		var chunk []indexedRow
-		err := s.snapshot(ctx, what, func(r reader) (err error) {
-			chunk, err = collect(r, scanIndexedRow, selectRows, seq, from.rank, from.seq, rowChunk)
+		err := s.db.Snapshot(ctx, what, func(r Querier) (err error) {
+			chunk, err = Collect(r, scanIndexedRow, selectRows, seq, from.rank, from.seq, rowChunk)
 			if err != nil || len(chunk) == rowChunk {
 				return err
 			}
 			// The end: the rows are whole only if the run is still there.
-			have, err := runSeq(r, key)
+			have, err := RunSeq(r, key)
 			if err == nil && have != seq {
 				err = &run.NotFoundError{Name: key.Name()}
 			}

@@ -1,4 +1,4 @@
-package sqlite
+package relational
 
 import (
 	"context"
@@ -23,7 +23,7 @@ const (
 )
 
 // scanDecision reads a decision; its evidence, which can be large, is packed.
-func (s *Store) scanDecision(row scanner) (d run.Decision, err error) {
+func (s *Store) scanDecision(row Scanner) (d run.Decision, err error) {
 	var policy, decision, evidence []byte
 	var created int64
 	err = row.Scan(&d.Project, &d.Gate, &d.ID, &d.Run.Evaluation, &d.Run.Run, &policy, &decision, &evidence, &created)
@@ -65,8 +65,8 @@ func (s *Store) SaveDecision(ctx context.Context, d run.Decision) error {
 		return fmt.Errorf("save %s: %w", name, err)
 	}
 	body := s.packer.pack(evidence)
-	return s.write(ctx, "save "+name, 1, func(tx *writeTx) error {
-		n, err := tx.changed(`INSERT INTO decisions
+	return s.db.Write(ctx, "save "+name, 1, func(tx Tx) error {
+		n, err := tx.Changed(`INSERT INTO decisions
 			(project, gate, id, evaluation, run, policy, decision, evidence, create_time, checkpoint)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (project, gate, id) DO NOTHING`,
 			d.Project, d.Gate, d.ID, d.Run.Evaluation, d.Run.Run, string(policy), string(decision), body, micros(d.CreateTime), d.Checkpoint)
@@ -84,7 +84,7 @@ const earlierDecisions = `SELECT gate, id, evaluation, run, decision, create_tim
 
 // EarlierDecisions implements run.Store.
 func (s *Store) EarlierDecisions(ctx context.Context, project, checkpoint string, except run.RunKey) (items []run.Decision, err error) {
-	scan := func(row scanner) (d run.Decision, err error) {
+	scan := func(row Scanner) (d run.Decision, err error) {
 		var decision []byte
 		var created int64
 		if err := row.Scan(&d.Gate, &d.ID, &d.Run.Evaluation, &d.Run.Run, &decision, &created); err != nil {
@@ -93,8 +93,8 @@ func (s *Store) EarlierDecisions(ctx context.Context, project, checkpoint string
 		d.Project, d.Run.Project, d.CreateTime = project, project, fromMicros(created)
 		return d, decode(decision, &d.Decision)
 	}
-	err = s.read(ctx, "list earlier decisions", func(r reader) (err error) {
-		items, err = collect(r, scan, earlierDecisions, project, checkpoint, except.Evaluation, except.Run)
+	err = s.db.Read(ctx, "list earlier decisions", func(r Querier) (err error) {
+		items, err = Collect(r, scan, earlierDecisions, project, checkpoint, except.Evaluation, except.Run)
 		return err
 	})
 	return items, err
@@ -103,7 +103,7 @@ func (s *Store) EarlierDecisions(ctx context.Context, project, checkpoint string
 // GetDecision implements run.Store.
 func (s *Store) GetDecision(ctx context.Context, project, gateID, id string) (d run.Decision, err error) {
 	name := decisionName(gateID, id)
-	err = s.read(ctx, "get "+name, func(r reader) (err error) {
+	err = s.db.Read(ctx, "get "+name, func(r Querier) (err error) {
 		d, err = one(r, s.scanDecision, name, decisionByID, project, gateID, id)
 		return err
 	})
@@ -142,8 +142,8 @@ func (s *Store) ListDecisions(ctx context.Context, project, gateID string, of *r
 		}
 		args = append(args, gateID, from.rank, from.id, limit)
 	}
-	err = s.read(ctx, "list decisions of "+run.GateName(gateID), func(r reader) (err error) {
-		items, err = collect(r, s.scanDecision, query, args...)
+	err = s.db.Read(ctx, "list decisions of "+run.GateName(gateID), func(r Querier) (err error) {
+		items, err = Collect(r, s.scanDecision, query, args...)
 		return err
 	})
 	if err != nil {

@@ -1,4 +1,4 @@
-package sqlite
+package relational
 
 import (
 	"context"
@@ -9,8 +9,10 @@ import (
 
 // listHumanVerdicts repeats the condition of its partial index, or SQLite would
 // not use it.
-const listHumanVerdicts = selectVerdict +
-	"v.run = ? AND v.human = 1 AND (v.create_time, v.id, v.transcript) > (?, ?, ?) ORDER BY v.create_time, v.id, v.transcript LIMIT ?"
+func (d Dialect) listHumanVerdicts() string {
+	return selectVerdict + "v.run = ? AND v.human = " + d.True +
+		" AND (v.create_time, v.id, v.transcript) > (?, ?, ?) ORDER BY v.create_time, v.id, v.transcript LIMIT ?"
+}
 
 // verdictByRequest finds a verdict in any run of the project, with the names of
 // what it hangs on.
@@ -19,8 +21,8 @@ const verdictByRequest = `SELECT r.evaluation, r.id, v.transcript, t.id, v.id, v
 	WHERE v.project = ? AND v.request_id = ? AND v.request_id <> ''`
 
 // scanRequested reads a verdict that was found by its request.
-func (s *Store) scanRequested(project string) func(scanner) (run.Verdict, error) {
-	return func(r scanner) (run.Verdict, error) {
+func (s *Store) scanRequested(project string) func(Scanner) (run.Verdict, error) {
+	return func(r Scanner) (run.Verdict, error) {
 		key := run.RunKey{Project: project}
 		var row verdictRow
 		var created int64
@@ -46,8 +48,8 @@ func (s *Store) CreateVerdict(ctx context.Context, v run.Verdict) (kept run.Verd
 	}
 	body := s.packer.pack(doc)
 	_, human := v.Human()
-	err = s.write(ctx, "create "+name, 1, func(tx *writeTx) error {
-		seq, err := runSeq(tx, v.RunKey)
+	err = s.db.Write(ctx, "create "+name, 1, func(tx Tx) error {
+		seq, err := RunSeq(tx, v.RunKey)
 		if err != nil {
 			return err
 		}
@@ -74,7 +76,7 @@ func (s *Store) CreateVerdict(ctx context.Context, v run.Verdict) (kept run.Verd
 		}
 		kept = v
 		kept.CreateTime = stored(v.CreateTime)
-		return tx.run(`INSERT INTO verdicts (project, run, transcript, id, create_time, body, human, request_id, request_digest)
+		return tx.Run(`INSERT INTO verdicts (project, run, transcript, id, create_time, body, human, request_id, request_digest)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			v.Project, seq, of, v.ID, micros(v.CreateTime), body, human, v.RequestID, v.RequestDigest)
 	})
@@ -91,12 +93,12 @@ func (s *Store) ListHumanVerdicts(ctx context.Context, key run.RunKey, p run.Pag
 	if err != nil {
 		return nil, "", err
 	}
-	err = s.snapshot(ctx, "list verdicts of people on "+key.Name(), func(r reader) error {
-		seq, err := runSeq(r, key)
+	err = s.db.Snapshot(ctx, "list verdicts of people on "+key.Name(), func(r Querier) error {
+		seq, err := RunSeq(r, key)
 		if err != nil {
 			return err
 		}
-		rows, err := collect(r, scanVerdict, listHumanVerdicts, seq, from.rank, from.id, from.seq, limit)
+		rows, err := Collect(r, scanVerdict, s.dialect.listHumanVerdicts(), seq, from.rank, from.id, from.seq, limit)
 		if err != nil {
 			return err
 		}

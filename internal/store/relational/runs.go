@@ -1,4 +1,4 @@
-package sqlite
+package relational
 
 import (
 	"context"
@@ -27,7 +27,7 @@ const (
 		ORDER BY create_time, id, evaluation, project`
 )
 
-func scanRun(row scanner) (r run.Run, err error) {
+func scanRun(row Scanner) (r run.Run, err error) {
 	var (
 		checkpoint, results []byte
 		created             int64
@@ -51,14 +51,14 @@ func scanRun(row scanner) (r run.Run, err error) {
 	return r, nil
 }
 
-func runByKey(q querier, key run.RunKey) (run.Run, error) {
+func runByKey(q Querier, key run.RunKey) (run.Run, error) {
 	return one(q, scanRun, key.Name(), selectRun+"project = ? AND evaluation = ? AND id = ?",
 		key.Project, key.Evaluation, key.Run)
 }
 
-// runSeq returns the number under which the rows of a run are kept.
-func runSeq(q querier, key run.RunKey) (int64, error) {
-	scan := func(row scanner) (seq int64, err error) {
+// RunSeq returns the number under which the rows of a run are kept.
+func RunSeq(q Querier, key run.RunKey) (int64, error) {
+	scan := func(row Scanner) (seq int64, err error) {
 		err = row.Scan(&seq)
 		return seq, err
 	}
@@ -92,7 +92,7 @@ func (s *Store) CreateRun(ctx context.Context, r run.Run) (kept run.Run, err err
 	if err != nil {
 		return run.Run{}, fmt.Errorf("create %s: %w", r.Name(), err)
 	}
-	err = s.write(ctx, "create "+r.Name(), 1, func(tx *writeTx) error {
+	err = s.db.Write(ctx, "create "+r.Name(), 1, func(tx Tx) error {
 		if _, err := evaluationByID(tx, r.Project, r.Evaluation); err != nil {
 			return err
 		}
@@ -109,7 +109,7 @@ func (s *Store) CreateRun(ctx context.Context, r run.Run) (kept run.Run, err err
 		}
 		kept = r
 		kept.CreateTime, kept.StartTime, kept.EndTime = stored(r.CreateTime), stored(r.StartTime), stored(r.EndTime)
-		return tx.run(`INSERT INTO runs
+		return tx.Run(`INSERT INTO runs
 			(project, evaluation, id, model, checkpoint, state, planned, error, plan_digest, concurrency,
 			 create_time, start_time, end_time, results, request_id, request_digest)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -125,7 +125,7 @@ func (s *Store) CreateRun(ctx context.Context, r run.Run) (kept run.Run, err err
 
 // GetRun implements run.Store.
 func (s *Store) GetRun(ctx context.Context, key run.RunKey) (r run.Run, err error) {
-	err = s.read(ctx, "get "+key.Name(), func(rd reader) (err error) {
+	err = s.db.Read(ctx, "get "+key.Name(), func(rd Querier) (err error) {
 		r, err = runByKey(rd, key)
 		return err
 	})
@@ -139,15 +139,15 @@ func (s *Store) ListRuns(ctx context.Context, project, evaluation string, p run.
 	if err != nil {
 		return nil, "", err
 	}
-	err = s.read(ctx, "list runs of "+run.EvaluationName(evaluation), func(r reader) (err error) {
+	err = s.db.Read(ctx, "list runs of "+run.EvaluationName(evaluation), func(r Querier) (err error) {
 		if evaluation == "-" {
-			items, err = collect(r, scanRun, listAllRuns, project, from.rank, from.id, from.parent, limit)
+			items, err = Collect(r, scanRun, listAllRuns, project, from.rank, from.id, from.parent, limit)
 			return err
 		}
 		if _, err := evaluationByID(r, project, evaluation); err != nil {
 			return err
 		}
-		items, err = collect(r, scanRun, listRuns, project, evaluation, from.rank, from.id, limit)
+		items, err = Collect(r, scanRun, listRuns, project, evaluation, from.rank, from.id, limit)
 		return err
 	})
 	if err != nil {
@@ -161,8 +161,8 @@ func (s *Store) ListRuns(ctx context.Context, project, evaluation string, p run.
 
 // ListUnfinished implements run.Store.
 func (s *Store) ListUnfinished(ctx context.Context) (items []run.Run, err error) {
-	err = s.read(ctx, "list unfinished runs", func(r reader) (err error) {
-		items, err = collect(r, scanRun, listUnfinished)
+	err = s.db.Read(ctx, "list unfinished runs", func(r Querier) (err error) {
+		items, err = Collect(r, scanRun, listUnfinished)
 		return err
 	})
 	return items, err
@@ -174,25 +174,25 @@ func (s *Store) UpdateRun(ctx context.Context, r run.Run, from ...run.State) err
 	if err != nil {
 		return fmt.Errorf("update %s: %w", r.Name(), err)
 	}
-	return s.write(ctx, "update "+r.Name(), 1, func(tx *writeTx) error {
-		if err := expectState(tx, r.RunKey, from...); err != nil {
+	return s.db.Write(ctx, "update "+r.Name(), 1, func(tx Tx) error {
+		if err := s.expectState(tx, r.RunKey, from...); err != nil {
 			return err
 		}
-		return tx.run(`UPDATE runs SET state = ?, error = ?, start_time = ?, end_time = ?, results = ?
+		return tx.Run(`UPDATE runs SET state = ?, error = ?, start_time = ?, end_time = ?, results = ?
 			WHERE project = ? AND evaluation = ? AND id = ?`,
 			string(r.State), r.Error, optional(r.StartTime), optional(r.EndTime), results,
 			r.Project, r.Evaluation, r.Run)
 	})
 }
 
-// expectState checks that a run exists and is in one of the given states. The
-// writer is alone, so that still holds when the caller changes the run.
-func expectState(tx *writeTx, key run.RunKey, want ...run.State) error {
-	scan := func(row scanner) (state run.State, err error) {
+// expectState checks that a run exists and is in one of the given states, which
+// still holds when the caller changes the run.
+func (s *Store) expectState(tx Tx, key run.RunKey, want ...run.State) error {
+	scan := func(row Scanner) (state run.State, err error) {
 		err = row.Scan(&state)
 		return state, err
 	}
-	have, err := one(tx, scan, key.Name(), "SELECT state FROM runs WHERE project = ? AND evaluation = ? AND id = ?",
+	have, err := one(tx, scan, key.Name(), "SELECT state FROM runs WHERE project = ? AND evaluation = ? AND id = ?"+s.dialect.Lock,
 		key.Project, key.Evaluation, key.Run)
 	if err != nil {
 		return err
@@ -209,11 +209,11 @@ func expectState(tx *writeTx, key run.RunKey, want ...run.State) error {
 
 // DeleteRun implements run.Store.
 func (s *Store) DeleteRun(ctx context.Context, key run.RunKey) error {
-	return s.write(ctx, "delete "+key.Name(), 1, func(tx *writeTx) error {
-		if err := expectState(tx, key, run.Succeeded, run.Failed, run.Cancelled); err != nil {
+	return s.db.Write(ctx, "delete "+key.Name(), 1, func(tx Tx) error {
+		if err := s.expectState(tx, key, run.Succeeded, run.Failed, run.Cancelled); err != nil {
 			return err
 		}
-		seq, err := runSeq(tx, key)
+		seq, err := RunSeq(tx, key)
 		if err != nil {
 			return err
 		}
@@ -224,7 +224,7 @@ func (s *Store) DeleteRun(ctx context.Context, key run.RunKey) error {
 			"DELETE FROM prompts WHERE run = ?",
 			"DELETE FROM runs WHERE seq = ?",
 		} {
-			if err := tx.run(query, seq); err != nil {
+			if err := tx.Run(query, seq); err != nil {
 				return err
 			}
 		}

@@ -1,4 +1,4 @@
-package sqlite
+package relational
 
 import (
 	"context"
@@ -22,19 +22,19 @@ const (
 	listLabels  = "SELECT place, body FROM labels WHERE label_set = ? AND place > ? ORDER BY place LIMIT ?"
 )
 
-func scanLabelSet(row scanner) (l run.LabelSet, err error) {
+func scanLabelSet(row Scanner) (l run.LabelSet, err error) {
 	var created int64
 	err = row.Scan(&l.Project, &l.ID, &l.DisplayName, &l.Rule, &l.Digest, &l.Items, &l.HumanItems, &created, &l.RequestID, &l.RequestDigest)
 	l.CreateTime = fromMicros(created)
 	return l, err
 }
 
-func scanSeq(row scanner) (seq int64, err error) {
+func scanSeq(row Scanner) (seq int64, err error) {
 	err = row.Scan(&seq)
 	return seq, err
 }
 
-func labelSetByID(q querier, project, id string) (run.LabelSet, error) {
+func labelSetByID(q Querier, project, id string) (run.LabelSet, error) {
 	return one(q, scanLabelSet, run.LabelSetName(id), selectLabelSet+"id = ?", project, id)
 }
 
@@ -53,7 +53,7 @@ func (s *Store) CreateLabelSet(ctx context.Context, l run.LabelSet, items []cali
 		}
 		bodies[i] = s.packer.pack(doc)
 	}
-	err = s.write(ctx, "create "+name, 1+len(items), func(tx *writeTx) error {
+	err = s.db.Write(ctx, "create "+name, 1+len(items), func(tx Tx) error {
 		found, ok, err := earlier(labelSetCreation(l),
 			func() (run.LabelSet, error) { return labelSetByID(tx, l.Project, l.ID) },
 			func() (run.LabelSet, error) {
@@ -67,23 +67,18 @@ func (s *Store) CreateLabelSet(ctx context.Context, l run.LabelSet, items []cali
 		}
 		kept = l
 		kept.CreateTime = stored(l.CreateTime)
-		res, err := tx.exec(`INSERT INTO label_sets
+		seq, err := tx.Insert(`INSERT INTO label_sets
 			(project, id, display_name, rule, digest, items, human_items, create_time, request_id, request_digest)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			l.Project, l.ID, l.DisplayName, string(l.Rule), l.Digest, l.Items, l.HumanItems, micros(l.CreateTime), l.RequestID, l.RequestDigest)
 		if err != nil {
 			return err
 		}
-		seq, err := res.LastInsertId()
-		if err != nil {
-			return err
-		}
+		labels := make([][]any, len(bodies))
 		for place, body := range bodies {
-			if err := tx.run("INSERT INTO labels (label_set, place, project, body) VALUES (?, ?, ?, ?)", seq, place, l.Project, body); err != nil {
-				return err
-			}
+			labels[place] = []any{seq, place, l.Project, body}
 		}
-		return nil
+		return tx.RunEach("INSERT INTO labels (label_set, place, project, body) VALUES (?, ?, ?, ?)", labels)
 	})
 	if err != nil {
 		return run.LabelSet{}, err
@@ -93,7 +88,7 @@ func (s *Store) CreateLabelSet(ctx context.Context, l run.LabelSet, items []cali
 
 // GetLabelSet implements run.Store.
 func (s *Store) GetLabelSet(ctx context.Context, project, id string) (l run.LabelSet, err error) {
-	err = s.read(ctx, "get "+run.LabelSetName(id), func(r reader) (err error) {
+	err = s.db.Read(ctx, "get "+run.LabelSetName(id), func(r Querier) (err error) {
 		l, err = labelSetByID(r, project, id)
 		return err
 	})
@@ -110,8 +105,8 @@ func (s *Store) ListLabelSets(ctx context.Context, project string, p run.Page) (
 	if err != nil {
 		return nil, "", err
 	}
-	err = s.read(ctx, "list label sets", func(r reader) (err error) {
-		items, err = collect(r, scanLabelSet, listLabelSets, project, from.rank, from.id, limit)
+	err = s.db.Read(ctx, "list label sets", func(r Querier) (err error) {
+		items, err = Collect(r, scanLabelSet, listLabelSets, project, from.rank, from.id, limit)
 		return err
 	})
 	if err != nil {
@@ -126,15 +121,15 @@ func (s *Store) ListLabelSets(ctx context.Context, project string, p run.Page) (
 // DeleteLabelSet implements run.Store.
 func (s *Store) DeleteLabelSet(ctx context.Context, project, id string) error {
 	name := run.LabelSetName(id)
-	return s.write(ctx, "delete "+name, 1, func(tx *writeTx) error {
+	return s.db.Write(ctx, "delete "+name, 1, func(tx Tx) error {
 		seq, err := one(tx, scanSeq, name, labelSetSeq, project, id)
 		if err != nil {
 			return err
 		}
-		if err := tx.run("DELETE FROM labels WHERE label_set = ?", seq); err != nil {
+		if err := tx.Run("DELETE FROM labels WHERE label_set = ?", seq); err != nil {
 			return err
 		}
-		return tx.run("DELETE FROM label_sets WHERE seq = ?", seq)
+		return tx.Run("DELETE FROM label_sets WHERE seq = ?", seq)
 	})
 }
 
@@ -144,7 +139,7 @@ type labelRow struct {
 	body  []byte
 }
 
-func scanLabel(row scanner) (l labelRow, err error) {
+func scanLabel(row Scanner) (l labelRow, err error) {
 	err = row.Scan(&l.place, &l.body)
 	return l, err
 }
@@ -157,12 +152,12 @@ func (s *Store) ListLabels(ctx context.Context, project, labelSet string, p run.
 		return nil, "", err
 	}
 	name := run.LabelSetName(labelSet)
-	err = s.snapshot(ctx, "list labels of "+name, func(r reader) error {
+	err = s.db.Snapshot(ctx, "list labels of "+name, func(r Querier) error {
 		seq, err := one(r, scanSeq, name, labelSetSeq, project, labelSet)
 		if err != nil {
 			return err
 		}
-		rows, err := collect(r, scanLabel, listLabels, seq, from.rank, limit)
+		rows, err := Collect(r, scanLabel, listLabels, seq, from.rank, limit)
 		if err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package sqlite
+package relational
 
 import (
 	"context"
@@ -32,7 +32,7 @@ type wideRow struct {
 	run.Transcript
 }
 
-func scanTranscript(row scanner) (w wideRow, err error) {
+func scanTranscript(row Scanner) (w wideRow, err error) {
 	var (
 		class            sql.NullString
 		failed           run.SampleError
@@ -65,8 +65,8 @@ func errorClass(c sql.NullString) model.ErrorClass { return model.ErrorClass(c.S
 func (s *Store) GetTranscript(ctx context.Context, key run.RunKey, id string) (run.Transcript, error) {
 	name := transcriptName(key, id)
 	var t run.Transcript
-	err := s.snapshot(ctx, "get "+name, func(r reader) error {
-		seq, err := runSeq(r, key)
+	err := s.db.Snapshot(ctx, "get "+name, func(r Querier) error {
+		seq, err := RunSeq(r, key)
 		if err != nil {
 			return err
 		}
@@ -87,15 +87,15 @@ func (s *Store) GetTranscript(ctx context.Context, key run.RunKey, id string) (r
 
 // ListTranscripts implements run.Store.
 func (s *Store) ListTranscripts(ctx context.Context, key run.RunKey, f run.TranscriptFilter, full bool, p run.Page) (items []run.Transcript, next string, err error) {
-	where, args, terms := filter(f)
+	where, args, terms := s.dialect.filter(f)
 	l := append(list{"transcripts", key.Project, key.Evaluation, key.Run}, terms...)
 	from, limit, err := l.after(p)
 	if err != nil {
 		return nil, "", err
 	}
 	var rows []wideRow
-	err = s.snapshot(ctx, "list transcripts of "+key.Name(), func(r reader) error {
-		seq, err := runSeq(r, key)
+	err = s.db.Snapshot(ctx, "list transcripts of "+key.Name(), func(r Querier) error {
+		seq, err := RunSeq(r, key)
 		if err != nil {
 			return err
 		}
@@ -104,7 +104,7 @@ func (s *Store) ListTranscripts(ctx context.Context, key run.RunKey, f run.Trans
 			query = selectFull
 		}
 		args = append(append([]any{seq}, args...), from.rank, from.seq, limit)
-		rows, err = collect(r, scanTranscript, query+where+pageOfTranscripts, args...)
+		rows, err = Collect(r, scanTranscript, query+where+pageOfTranscripts, args...)
 		if err != nil {
 			return err
 		}
@@ -133,7 +133,7 @@ func (s *Store) ListTranscripts(ctx context.Context, key run.RunKey, f run.Trans
 
 // filter returns the condition that a filter stands for, its arguments, and
 // the same as terms that bind a cursor to the filter.
-func filter(f run.TranscriptFilter) (where string, args []any, terms []string) {
+func (d Dialect) filter(f run.TranscriptFilter) (where string, args []any, terms []string) {
 	var b strings.Builder
 	equal := func(column, value string) {
 		terms = append(terms, value)
@@ -151,7 +151,7 @@ func filter(f run.TranscriptFilter) (where string, args []any, terms []string) {
 	equal("error_class", string(f.ErrorClass))
 	terms = append(terms, f.Behavior)
 	if f.Behavior != "" {
-		b.WriteString(" AND instr(' ' || t.behaviors || ' ', ' ' || ? || ' ') > 0")
+		b.WriteString(" AND " + d.Contains("' ' || t.behaviors || ' '", "' ' || ? || ' '"))
 		args = append(args, f.Behavior)
 	}
 	either := func(set *bool, whenTrue, whenFalse string) {
@@ -166,7 +166,7 @@ func filter(f run.TranscriptFilter) (where string, args []any, terms []string) {
 		}
 		terms = append(terms, term)
 	}
-	either(f.Control, "t.control = 1", "t.control = 0")
+	either(f.Control, "t.control = "+d.True, "t.control = "+d.False)
 	either(f.HasError, "t.error_class IS NOT NULL", "t.error_class IS NULL")
 	return b.String(), args, terms
 }

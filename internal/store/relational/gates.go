@@ -1,4 +1,4 @@
-package sqlite
+package relational
 
 import (
 	"context"
@@ -16,7 +16,7 @@ const gateByRequest = selectGate + "request_id = ? AND request_id <> ''"
 
 const listGates = selectGate + `(create_time, id) > (?, ?) ORDER BY create_time, id LIMIT ?`
 
-func scanGate(row scanner) (g run.Gate, err error) {
+func scanGate(row Scanner) (g run.Gate, err error) {
 	var policy []byte
 	var created int64
 	err = row.Scan(&g.Project, &g.ID, &g.DisplayName, &policy, &created, &g.RequestID, &g.RequestDigest)
@@ -27,7 +27,7 @@ func scanGate(row scanner) (g run.Gate, err error) {
 	return g, decode(policy, &g.Policy)
 }
 
-func gateByID(q querier, project, id string) (run.Gate, error) {
+func gateByID(q Querier, project, id string) (run.Gate, error) {
 	return one(q, scanGate, run.GateName(id), selectGate+"id = ?", project, id)
 }
 
@@ -42,7 +42,7 @@ func (s *Store) CreateGate(ctx context.Context, g run.Gate) (kept run.Gate, err 
 	if err != nil {
 		return run.Gate{}, fmt.Errorf("create %s: %w", name, err)
 	}
-	err = s.write(ctx, "create "+name, 1, func(tx *writeTx) error {
+	err = s.db.Write(ctx, "create "+name, 1, func(tx Tx) error {
 		found, ok, err := earlier(gateCreation(g),
 			func() (run.Gate, error) { return gateByID(tx, g.Project, g.ID) },
 			func() (run.Gate, error) {
@@ -56,7 +56,7 @@ func (s *Store) CreateGate(ctx context.Context, g run.Gate) (kept run.Gate, err 
 		}
 		kept = g
 		kept.CreateTime = stored(g.CreateTime)
-		return tx.run(`INSERT INTO gates (project, id, display_name, policy, create_time, request_id, request_digest)
+		return tx.Run(`INSERT INTO gates (project, id, display_name, policy, create_time, request_id, request_digest)
 			VALUES (?, ?, ?, ?, ?, ?, ?)`,
 			g.Project, g.ID, g.DisplayName, string(policy), micros(g.CreateTime), g.RequestID, g.RequestDigest)
 	})
@@ -68,7 +68,7 @@ func (s *Store) CreateGate(ctx context.Context, g run.Gate) (kept run.Gate, err 
 
 // GetGate implements run.Store.
 func (s *Store) GetGate(ctx context.Context, project, id string) (g run.Gate, err error) {
-	err = s.read(ctx, "get "+run.GateName(id), func(r reader) (err error) {
+	err = s.db.Read(ctx, "get "+run.GateName(id), func(r Querier) (err error) {
 		g, err = gateByID(r, project, id)
 		return err
 	})
@@ -82,8 +82,8 @@ func (s *Store) ListGates(ctx context.Context, project string, p run.Page) (item
 	if err != nil {
 		return nil, "", err
 	}
-	err = s.read(ctx, "list gates", func(r reader) (err error) {
-		items, err = collect(r, scanGate, listGates, project, from.rank, from.id, limit)
+	err = s.db.Read(ctx, "list gates", func(r Querier) (err error) {
+		items, err = Collect(r, scanGate, listGates, project, from.rank, from.id, limit)
 		return err
 	})
 	if err != nil {
@@ -98,8 +98,8 @@ func (s *Store) ListGates(ctx context.Context, project string, p run.Page) (item
 // DeleteGate implements run.Store.
 func (s *Store) DeleteGate(ctx context.Context, project, id string) error {
 	name := run.GateName(id)
-	return s.write(ctx, "delete "+name, 1, func(tx *writeTx) error {
-		n, err := tx.changed("DELETE FROM gates WHERE project = ? AND id = ?", project, id)
+	return s.db.Write(ctx, "delete "+name, 1, func(tx Tx) error {
+		n, err := tx.Changed("DELETE FROM gates WHERE project = ? AND id = ?", project, id)
 		return required(n, err, name)
 	})
 }
