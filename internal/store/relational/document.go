@@ -66,6 +66,21 @@ func decode(b []byte, v any) error {
 // no text.
 const mark = '\U0010FFFF'
 
+// ToText returns s as text that any database takes: valid UTF-8 without NUL.
+// FromText is its inverse. Text that is so already stays as it is, unless the
+// mark is in it.
+func ToText(s string) string {
+	s = markBytes(s)
+	if strings.IndexByte(s, 0) < 0 {
+		return s
+	}
+	// As a byte, this character is NUL again.
+	return strings.ReplaceAll(s, "\x00", string(mark)+"\u0100")
+}
+
+// FromText is the inverse of ToText.
+func FromText(s string) string { return unmarkBytes(s) }
+
 func markBytes(s string) string {
 	if utf8.ValidString(s) && !strings.ContainsRune(s, mark) {
 		return s
