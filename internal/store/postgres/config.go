@@ -2,8 +2,9 @@ package postgres
 
 import (
 	"errors"
-	"fmt"
+	"net"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -99,7 +100,7 @@ func place(c *pgx.ConnConfig) string {
 
 func hostPort(c *pgconn.Config) string {
 	if strings.HasPrefix(c.Host, "/") {
-		return url.PathEscape(c.Host) // a directory of sockets
+		return c.Host // a directory of sockets
 	}
-	return fmt.Sprintf("%s:%d", c.Host, c.Port)
+	return net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))
 }

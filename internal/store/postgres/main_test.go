@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -25,6 +26,29 @@ func migrated(t testing.TB) string {
 	return url
 }
 
+// session connects to a database past the store.
+func session(t testing.TB, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), url) // also at the end of a test
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, conn.Close(context.Background())) })
+	return conn
+}
+
+// exec runs a statement past the store.
+func exec(t testing.TB, url, statement string, args ...any) {
+	t.Helper()
+	_, err := session(t, url).Exec(context.Background(), statement, args...)
+	require.NoError(t, err, statement)
+}
+
+// number is the result of a query of one number.
+func number(t testing.TB, url, query string, args ...any) (n int64) {
+	t.Helper()
+	require.NoError(t, session(t, url).QueryRow(t.Context(), query, args...).Scan(&n), query)
+	return n
+}
+
 // open opens a store, in a new database unless c names one, and closes it
 // afterwards.
 func open(t testing.TB, c postgres.Config) *postgres.Store {
@@ -43,5 +67,6 @@ func open(t testing.TB, c postgres.Config) *postgres.Store {
 }
 
 func TestConformance(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) run.Store { return open(t, postgres.Config{}) })
+	s := open(t, postgres.Config{})
+	storetest.Run(t, func(*testing.T) run.Store { return s })
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"hash/maphash"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -27,8 +26,9 @@ const saveTimeout = 30 * time.Second
 type saving struct {
 	key     run.RunKey
 	samples []relational.Sample
-	// inserted is how many samples were new.
-	inserted int
+	// inserted is how many samples were new, and before how many were new in a
+	// transaction of which it is not known whether it was committed.
+	inserted, before int
 }
 
 // writers gather the calls of SaveFinished, those of one run always at the same
@@ -73,27 +73,38 @@ func (s *Store) save(ctx context.Context, what string, key run.RunKey, samples [
 // it go on.
 const lockRun = "SELECT seq FROM runs WHERE project = $1 AND evaluation = $2 AND id = $3 FOR NO KEY UPDATE"
 
-// insertSample writes a sample with its text, and its verdict where v is set,
-// unless it has a row. It returns the row's seq if it is new.
-var insertSample, insertJudged = func() (string, string) {
-	n := 1 + strings.Count(relational.SampleColumns, ",")
-	values := make([]string, n)
-	for i := range values {
-		values[i] = "$" + strconv.Itoa(i+3)
-	}
-	base := `WITH fresh AS (
-		INSERT INTO transcripts (project, run, ` + relational.SampleColumns + `) VALUES ($1, $2, ` + strings.Join(values, ", ") + `)
-		ON CONFLICT (run, id) DO NOTHING RETURNING seq
-	), texts AS (
-		INSERT INTO transcript_texts (transcript, project, body) SELECT seq, $1, $` + strconv.Itoa(n+3) + ` FROM fresh
-	)`
-	judged := fmt.Sprintf(`, judged AS (
-		INSERT INTO verdicts (project, run, transcript, id, create_time, body) SELECT $1, $2, seq, $%d, $%d, $%d FROM fresh
-	)`, n+4, n+5, n+6)
-	return base + " SELECT seq FROM fresh", base + judged + " SELECT seq FROM fresh"
-}()
+// Rows are given as one array for each column, so that a statement serves any
+// number of them.
+var (
+	// insertSamples writes samples that have no row, and returns which those are.
+	insertSamples = "INSERT INTO transcripts (project, run, " + relational.SampleColumns + `)
+		SELECT * FROM unnest(` + sampleArrays() + ") ON CONFLICT (run, id) DO NOTHING RETURNING run, id, seq"
+	insertTexts = `INSERT INTO transcript_texts (project, transcript, body)
+		SELECT * FROM unnest($1::text[], $2::bigint[], $3::bytea[])`
+	insertVerdicts = `INSERT INTO verdicts (project, run, transcript, id, create_time, body)
+		SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::bytea[])`
+	insertPrompts = `INSERT INTO prompts (project, run, digest, body)
+		SELECT * FROM unnest($1::text[], $2::bigint[], $3::bytea[], $4::bytea[]) ON CONFLICT (run, digest) DO NOTHING`
+)
 
-const insertPrompt = "INSERT INTO prompts (project, run, digest, body) VALUES ($1, $2, $3, $4) ON CONFLICT (run, digest) DO NOTHING"
+// sampleArrays are the parameters of insertSamples.
+func sampleArrays() string {
+	types := map[string]string{
+		"error_message": "bytea", "model_id": "bytea", "control": "boolean", "observable": "boolean", "whole": "boolean",
+	}
+	for _, name := range []string{
+		"run", "sample_index", "repeat", "seed", "error_status", "error_attempts", "input_tokens", "output_tokens",
+		"reasoning_tokens", "latency_ns", "attempts", "create_time",
+	} {
+		types[name] = "bigint"
+	}
+	var out []string
+	for i, name := range strings.Split("project, run, "+relational.SampleColumns, ",") {
+		t := cmp.Or(types[strings.TrimSpace(name)], "text")
+		out = append(out, fmt.Sprintf("$%d::%s[]", i+1, t))
+	}
+	return strings.Join(out, ", ")
+}
 
 // saveAll writes what several calls save, in one transaction. What is wrong with
 // one call alone is left in its Err.
@@ -105,17 +116,39 @@ func (s *Store) saveAll(batch []*groupcommit.Request[*saving]) error {
 	}
 	ctx, cancel := context.WithTimeout(s.base, saveTimeout)
 	defer cancel()
-	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		runs, err := lockRuns(ctx, tx, batch)
-		if err != nil {
-			return fmt.Errorf("lock runs: %w", err)
-		}
-		fresh, err := insertAll(ctx, tx, batch, runs)
-		if err != nil {
+	for _, r := range batch {
+		r.Item.before = 0
+	}
+	return again(ctx, s.calls.GivenUp(), savePatience, func() error {
+		err := s.transact(ctx, func(tx pgx.Tx) error { return saveBatch(ctx, tx, batch) })
+		var unknown *commitError
+		if !errors.As(err, &unknown) {
+			if err == nil {
+				for _, r := range batch {
+					r.Item.inserted = max(r.Item.inserted, r.Item.before)
+				}
+			}
 			return err
 		}
-		return fresh.write(ctx, tx)
+		// Samples are kept once, so this can be tried again. What is there by then
+		// was written by the transaction whose end is not known.
+		for _, r := range batch {
+			r.Item.before = max(r.Item.before, r.Item.inserted)
+		}
+		return unknown.error
 	})
+}
+
+func saveBatch(ctx context.Context, tx pgx.Tx, batch []*groupcommit.Request[*saving]) error {
+	runs, err := lockRuns(ctx, tx, batch)
+	if err != nil {
+		return fmt.Errorf("lock runs: %w", err)
+	}
+	fresh, err := insertAll(ctx, tx, batch, runs)
+	if err != nil {
+		return err
+	}
+	return fresh.write(ctx, tx)
 }
 
 // lockRuns finds the runs of a batch, and tells the calls whose run is not there.
@@ -160,43 +193,62 @@ func lockRuns(ctx context.Context, tx pgx.Tx, batch []*groupcommit.Request[*savi
 	return runs, nil
 }
 
+// sampleAt names a sample in all runs.
+type sampleAt struct {
+	run int64
+	id  string
+}
+
 // insertAll writes the samples of a batch and returns what goes with the new ones.
-func insertAll(ctx context.Context, tx pgx.Tx, batch []*groupcommit.Request[*saving], runs map[run.RunKey]int64) (additions, error) {
-	fresh := additions{counts: map[int64]*relational.Counts{}, prompts: map[promptKey]prompt{}}
-	var b pgx.Batch
+func insertAll(ctx context.Context, tx pgx.Tx, batch []*groupcommit.Request[*saving], runs map[run.RunKey]int64) (*additions, error) {
+	type given struct {
+		item   *saving
+		sample *relational.Sample
+	}
+	all := map[sampleAt]given{}
+	var rows columns
 	for _, r := range batch {
 		if r.Err != nil {
 			continue
 		}
-		item, seq := r.Item, runs[r.Item.key]
-		for i := range item.samples {
-			p := &item.samples[i]
-			args := append([]any{item.key.Project, seq}, p.Columns...)
-			query, args := insertSample, append(args, p.Body)
-			if v := p.Verdict; v != nil {
-				query, args = insertJudged, append(args, v.ID, v.Created, v.Body)
+		seq := runs[r.Item.key]
+		for i := range r.Item.samples {
+			p := &r.Item.samples[i]
+			at := sampleAt{seq, relational.ToText(p.ID)}
+			if _, twice := all[at]; twice {
+				continue
 			}
-			b.Queue(query, texts(args)...).QueryRow(func(row pgx.Row) error {
-				var transcript int64
-				switch err := row.Scan(&transcript); {
-				case errors.Is(err, sql.ErrNoRows):
-					return nil
-				case err != nil:
-					return fmt.Errorf("sample %s: %w", p.ID, err)
-				}
-				item.inserted++
-				fresh.add(item.key.Project, seq, p)
-				return nil
-			})
+			all[at] = given{r.Item, p}
+			rows.add(append([]any{r.Item.key.Project, seq}, p.Columns...))
 		}
 	}
-	return fresh, tx.SendBatch(ctx, &b).Close()
+	fresh := &additions{counts: map[int64]*relational.Counts{}, known: map[promptKey]bool{}}
+	if len(all) == 0 {
+		return fresh, nil
+	}
+	kept, err := tx.Query(ctx, insertSamples, rows.args()...)
+	if err != nil {
+		return nil, err
+	}
+	var at sampleAt
+	var transcript int64
+	_, err = pgx.ForEachRow(kept, []any{&at.run, &at.id, &transcript}, func() error {
+		g, ok := all[at]
+		if !ok {
+			return fmt.Errorf("the database has changed the name of a sample")
+		}
+		g.item.inserted++
+		fresh.add(g.item.key.Project, at.run, transcript, g.sample)
+		return nil
+	})
+	return fresh, err
 }
 
 // additions is what new samples bring beside their own rows.
 type additions struct {
-	counts  map[int64]*relational.Counts
-	prompts map[promptKey]prompt
+	counts                   map[int64]*relational.Counts
+	known                    map[promptKey]bool
+	prompts, texts, verdicts columns
 }
 
 type promptKey struct {
@@ -204,25 +256,33 @@ type promptKey struct {
 	digest [sha256.Size]byte
 }
 
-type prompt struct {
-	project string
-	body    []byte
-}
-
-func (a *additions) add(project string, run int64, p *relational.Sample) {
+func (a *additions) add(project string, run, transcript int64, p *relational.Sample) {
 	if a.counts[run] == nil {
 		a.counts[run] = &relational.Counts{}
 	}
 	a.counts[run].Add(p.Counts)
+	a.texts.add([]any{project, transcript, p.Body})
+	if v := p.Verdict; v != nil {
+		a.verdicts.add([]any{project, run, transcript, v.ID, v.Created, v.Body})
+	}
 	for _, m := range p.Prompts {
-		a.prompts[promptKey{run, m.Digest}] = prompt{project, m.Body}
+		if key := (promptKey{run, m.Digest}); !a.known[key] {
+			a.known[key] = true
+			a.prompts.add([]any{project, run, m.Digest[:], m.Body})
+		}
 	}
 }
 
+// write writes them in one round trip.
 func (a *additions) write(ctx context.Context, tx pgx.Tx) error {
 	var b pgx.Batch
-	for key, p := range a.prompts {
-		b.Queue(insertPrompt, texts([]any{p.project, key.run, key.digest[:], p.body})...)
+	for _, t := range []struct {
+		query string
+		rows  *columns
+	}{{insertTexts, &a.texts}, {insertVerdicts, &a.verdicts}, {insertPrompts, &a.prompts}} {
+		if t.rows.n > 0 {
+			b.Queue(t.query, t.rows.args()...)
+		}
 	}
 	for run, counts := range a.counts {
 		b.Queue(number(relational.AddCounts), counts.Args(run)...)
@@ -231,7 +291,54 @@ func (a *additions) write(ctx context.Context, tx pgx.Tx) error {
 		return nil
 	}
 	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
-		return fmt.Errorf("prompts and counters: %w", err)
+		return fmt.Errorf("texts, verdicts and counters: %w", err)
 	}
 	return nil
 }
+
+// columns gathers rows as an array for each column.
+type columns struct {
+	n      int
+	arrays []any
+}
+
+// add adds a row, whose values have the types of the first one's.
+func (c *columns) add(row []any) {
+	if c.arrays == nil {
+		c.arrays = make([]any, len(row))
+	}
+	c.n++
+	for i, value := range row {
+		switch v := value.(type) {
+		case string:
+			c.arrays[i] = with(c.arrays[i], relational.ToText(v))
+		case sql.NullString:
+			var p *string
+			if v.Valid {
+				text := relational.ToText(v.String)
+				p = &text
+			}
+			c.arrays[i] = with(c.arrays[i], p)
+		case int:
+			c.arrays[i] = with(c.arrays[i], int64(v))
+		case int64:
+			c.arrays[i] = with(c.arrays[i], v)
+		case bool:
+			c.arrays[i] = with(c.arrays[i], v)
+		case []byte:
+			if v == nil {
+				v = []byte{} // empty, and not NULL
+			}
+			c.arrays[i] = with(c.arrays[i], v)
+		default:
+			panic(fmt.Sprintf("postgres: no column takes a %T", value))
+		}
+	}
+}
+
+func with[T any](array any, v T) []T {
+	a, _ := array.([]T)
+	return append(a, v)
+}
+
+func (c *columns) args() []any { return c.arrays }

@@ -23,7 +23,7 @@ import (
 type Store struct {
 	*relational.Store
 	pool    *pgxpool.Pool
-	place   string
+	where   string
 	schema  int64
 	guard   *guard
 	writers *writers
@@ -55,7 +55,7 @@ func Open(ctx context.Context, c Config) (_ *Store, err error) {
 	if pc.ConnConfig.RuntimeParams["application_name"] == "" {
 		pc.ConnConfig.RuntimeParams["application_name"] = "unmask"
 	}
-	s := &Store{place: place(pc.ConnConfig), base: context.WithoutCancel(ctx)}
+	s := &Store{where: place(pc.ConnConfig), base: context.WithoutCancel(ctx)}
 	// Undone in reverse order when a later step fails.
 	var undo []func() error
 	defer func() {
@@ -67,20 +67,20 @@ func Open(ctx context.Context, c Config) (_ *Store, err error) {
 		return nil, err
 	}
 	if s.pool, err = pgxpool.NewWithConfig(s.base, pc); err != nil {
-		return nil, fmt.Errorf("open database %s: %w", s.place, err)
+		return nil, fmt.Errorf("open database %s: %w", s.where, err)
 	}
 	undo = append(undo, func() error { s.pool.Close(); return nil })
 	if err := s.checkSchema(ctx); err != nil {
-		return nil, fmt.Errorf("open database %s: %w", s.place, err)
+		return nil, fmt.Errorf("open database %s: %w", s.where, err)
 	}
 	if c.Holder != "" {
 		if s.guard, err = takeGuard(ctx, pc.ConnConfig, c.Holder); err != nil {
-			return nil, fmt.Errorf("open database %s: %w", s.place, err)
+			return nil, fmt.Errorf("open database %s: %w", s.where, err)
 		}
 		undo = append(undo, func() error { return s.guard.release(s.base) })
 	}
 	if s.Store, err = relational.New(database{s}, dialect); err != nil {
-		return nil, fmt.Errorf("open database %s: %w", s.place, err)
+		return nil, fmt.Errorf("open database %s: %w", s.where, err)
 	}
 	s.calls = relational.NewCalls(ctx)
 	s.writers = s.startWriters(c)
@@ -107,7 +107,7 @@ func (s *Store) close(ctx context.Context) error {
 		err = errors.Join(err, s.guard.release(end))
 	}
 	if err = errors.Join(err, s.Release()); err != nil {
-		return fmt.Errorf("close database %s: %w", s.place, err)
+		return fmt.Errorf("close database %s: %w", s.where, err)
 	}
 	return nil
 }
@@ -140,7 +140,7 @@ type database struct{ *Store }
 // Read implements relational.Database.
 func (d database) Read(ctx context.Context, what string, do func(relational.Querier) error) error {
 	return d.calls.Do(ctx, what, func(ctx context.Context) error {
-		return do(querier{ctx: ctx, db: d.pool})
+		return again(ctx, nil, patience, func() error { return do(querier{ctx: ctx, db: d.pool}) })
 	})
 }
 
@@ -149,8 +149,10 @@ var snapshotOptions = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pg
 // Snapshot implements relational.Database.
 func (d database) Snapshot(ctx context.Context, what string, do func(relational.Querier) error) error {
 	return d.calls.Do(ctx, what, func(ctx context.Context) error {
-		return pgx.BeginTxFunc(ctx, d.pool, snapshotOptions, func(tx pgx.Tx) error {
-			return do(querier{ctx: ctx, db: tx})
+		return again(ctx, nil, patience, func() error {
+			return pgx.BeginTxFunc(ctx, d.pool, snapshotOptions, func(tx pgx.Tx) error {
+				return do(querier{ctx: ctx, db: tx})
+			})
 		})
 	})
 }
@@ -174,7 +176,9 @@ const attempts = 20
 func (d database) Write(ctx context.Context, what string, _ int, do func(relational.Tx) error) error {
 	return d.calls.Do(ctx, what, func(ctx context.Context) error {
 		for attempt := 1; ; attempt++ {
-			err := d.transact(ctx, do)
+			err := again(ctx, nil, patience, func() error {
+				return d.transact(ctx, func(tx pgx.Tx) error { return do(newWriteTx(ctx, tx)) })
+			})
 			if attempt == attempts || !inTheWay(err) {
 				return err
 			}
@@ -182,12 +186,14 @@ func (d database) Write(ctx context.Context, what string, _ int, do func(relatio
 	})
 }
 
-func (d database) transact(ctx context.Context, do func(relational.Tx) error) error {
-	tx, err := d.pool.Begin(ctx)
+// transact runs do in a transaction. A *commitError says that it is not known
+// whether it was committed.
+func (s *Store) transact(ctx context.Context, do func(pgx.Tx) error) error {
+	tx, err := s.pool.Begin(ctx)
 	if err != nil {
 		return err
 	}
-	if err := do(newWriteTx(ctx, tx)); err != nil {
+	if err := do(tx); err != nil {
 		// When this fails as well, the connection is broken and the server rolls back.
 		_ = tx.Rollback(context.WithoutCancel(ctx))
 		return err
@@ -195,7 +201,11 @@ func (d database) transact(ctx context.Context, do func(relational.Tx) error) er
 	// A commit that was sent is waited for, so that an error means "not kept".
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
-	return tx.Commit(end)
+	err = tx.Commit(end)
+	if err != nil && (broken(err) || end.Err() != nil) {
+		return &commitError{err}
+	}
+	return err
 }
 
 // inTheWay reports whether another transaction is why one has failed.

@@ -50,10 +50,10 @@ func decode(b []byte, v any) error {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(v); err != nil {
-		return fmt.Errorf("decode %T: %w", v, err)
+		return fmt.Errorf("%w: decode %T: %w", ErrDamaged, v, err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("decode %T: data after the document", v)
+		return fmt.Errorf("%w: decode %T: data after the document", ErrDamaged, v)
 	}
 	if bytes.ContainsRune(b, mark) {
 		target := reflect.ValueOf(v).Elem()

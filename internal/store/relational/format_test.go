@@ -131,7 +131,7 @@ func TestTextsComeBackAsTheyWere(t *testing.T) {
 		require.Equal(t, want, got)
 		// A body that was cut anywhere is recognised.
 		cut := rapid.IntRange(0, len(body)-1).Draw(t, "cut")
-		require.ErrorIs(t, decodeTexts(body[:cut], new(run.Transcript), func(digest) (string, error) { return "", nil }), errBody)
+		require.ErrorIs(t, decodeTexts(body[:cut], new(run.Transcript), func(digest) (string, error) { return "", nil }), ErrDamaged)
 	})
 }
 
@@ -151,7 +151,7 @@ func TestPackedBodies(t *testing.T) {
 	packed[len(packed)-1] ^= 1
 	for _, damaged := range [][]byte{nil, {9}, {packedZstd}, packed[:len(packed)/2], packed} {
 		_, err := p.unpack(damaged)
-		require.ErrorIs(t, err, errBody)
+		require.ErrorIs(t, err, ErrDamaged)
 	}
 }
 

@@ -21,7 +21,8 @@ const (
 	unpackedMax = 1 << 30
 )
 
-var errBody = errors.New("a stored body is damaged")
+// ErrDamaged says that what is stored cannot be read.
+var ErrDamaged = errors.New("a stored body is damaged")
 
 // packer compresses bodies. It is safe for concurrent use.
 type packer struct {
@@ -61,21 +62,21 @@ func (p *packer) pack(b []byte) []byte {
 // unpack is the inverse of pack.
 func (p *packer) unpack(body []byte) ([]byte, error) {
 	if len(body) == 0 {
-		return nil, errBody
+		return nil, ErrDamaged
 	}
 	switch body[0] {
 	case packedPlain:
 		return body[1:], nil
 	case packedZstd:
 		if len(body) == 1 {
-			return nil, errBody // no frame at all is not an error to the decoder
+			return nil, ErrDamaged // no frame at all is not an error to the decoder
 		}
 		b, err := p.decoder.DecodeAll(body[1:], nil)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", errBody, err)
+			return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
 		return b, nil
 	default:
-		return nil, fmt.Errorf("%w: unknown form %d", errBody, body[0])
+		return nil, fmt.Errorf("%w: unknown form %d", ErrDamaged, body[0])
 	}
 }

@@ -43,16 +43,17 @@ type Tx interface {
 }
 
 // Database runs what the methods of Store ask for. Its errors begin with what,
-// unless they are those that run.Store describes (see Promised).
+// unless they are those that run.Store describes (see Promised). What it calls
+// may be called again, when the connection broke or another transaction was in
+// the way, so that keeps nothing from one call to the next.
 type Database interface {
 	// Read gives do access to read. Statements of one Read may see different
 	// commits; Snapshot is for those that may not.
 	Read(ctx context.Context, what string, do func(Querier) error) error
 	// Snapshot is Read with one state of the database throughout.
 	Snapshot(ctx context.Context, what string, do func(Querier) error) error
-	// Write carries do out in a transaction, which an error of do undoes. It may
-	// be called again when another transaction was in the way, so it keeps
-	// nothing from one call to the next. rows is about how many rows it writes.
+	// Write carries do out in a transaction, which an error of do undoes. rows is
+	// about how many rows it writes.
 	Write(ctx context.Context, what string, rows int, do func(Tx) error) error
 	// Save writes samples of a run with what belongs to them, and adds what was
 	// new to the run's counters: all or nothing, and a sample that has a row not

@@ -103,7 +103,7 @@ func appendExcerpt(b []byte, t *run.Transcript, s string) []byte {
 func decodeTexts(b []byte, t *run.Transcript, content func(digest) (string, error)) error {
 	d := textDecoder{rest: b}
 	if v := d.byte(); d.err == nil && v != textsVersion {
-		return fmt.Errorf("%w: version %d", errBody, v)
+		return fmt.Errorf("%w: version %d", ErrDamaged, v)
 	}
 	for range d.count() {
 		m := model.Message{Role: d.string()}
@@ -149,7 +149,7 @@ type textDecoder struct {
 func (d *textDecoder) fail() {
 	d.rest = nil
 	if d.err == nil {
-		d.err = errBody
+		d.err = ErrDamaged
 	}
 }
 

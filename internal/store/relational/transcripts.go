@@ -103,8 +103,8 @@ func (s *Store) ListTranscripts(ctx context.Context, key run.RunKey, f run.Trans
 		if full {
 			query = selectFull
 		}
-		args = append(append([]any{seq}, args...), from.rank, from.seq, limit)
-		rows, err = Collect(r, scanTranscript, query+where+pageOfTranscripts, args...)
+		all := append(append([]any{seq}, args...), from.rank, from.seq, limit)
+		rows, err = Collect(r, scanTranscript, query+where+pageOfTranscripts, all...)
 		if err != nil {
 			return err
 		}

@@ -213,9 +213,10 @@ func (s *Store) ListScenarioRevisions(ctx context.Context, project, id string, p
 			return err
 		}
 		rows, next = cut(l, rows, limit, func(row revisionRow) position { return position{rank: row.seq} })
-		for _, row := range rows {
+		items = make([]run.ScenarioRevision, len(rows))
+		for i, row := range rows {
 			row.ID = id
-			items = append(items, row.ScenarioRevision)
+			items[i] = row.ScenarioRevision
 		}
 		return nil
 	})

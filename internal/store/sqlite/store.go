@@ -17,13 +17,14 @@ import (
 // Store keeps everything in one file. Its methods are described by run.Store.
 type Store struct {
 	*relational.Store
-	path    string
-	schema  int64
-	lock    *fileLock
-	writeDB *sql.DB
-	readDB  *sql.DB
-	writer  *writer
-	calls   *relational.Calls
+	path string
+	// before is the schema version that the file was opened with, schema the one it has.
+	before, schema int64
+	lock           *fileLock
+	writeDB        *sql.DB
+	readDB         *sql.DB
+	writer         *writer
+	calls          *relational.Calls
 
 	closing  sync.Once
 	closeErr error
@@ -68,7 +69,7 @@ func Open(ctx context.Context, c Config) (_ *Store, err error) {
 	}
 	undo = append(undo, s.writeDB.Close)
 	s.writeDB.SetMaxOpenConns(1)
-	if s.schema, err = migrate(ctx, s.writeDB); err != nil {
+	if s.before, s.schema, err = migrate(ctx, s.writeDB); err != nil {
 		return nil, fmt.Errorf("open database %s: %w", s.path, err)
 	}
 	if s.readDB, err = sql.Open("sqlite", readerDSN(s.path, c.BusyTimeout)); err != nil {
