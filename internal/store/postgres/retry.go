@@ -22,8 +22,8 @@ const (
 )
 
 // again calls try until it has reached the database, at longest for the time
-// given, or until ctx or stop ends.
-func again(ctx context.Context, stop <-chan struct{}, longest time.Duration, try func() error) error {
+// given, or until ctx ends.
+func again(ctx context.Context, longest time.Duration, try func() error) error {
 	end := time.Now().Add(longest)
 	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		err := try()
@@ -34,9 +34,6 @@ func again(ctx context.Context, stop <-chan struct{}, longest time.Duration, try
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
-			timer.Stop()
-			return err
-		case <-stop:
 			timer.Stop()
 			return err
 		}

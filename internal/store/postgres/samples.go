@@ -109,17 +109,12 @@ func sampleArrays() string {
 // saveAll writes what several calls save, in one transaction. What is wrong with
 // one call alone is left in its Err.
 func (s *Store) saveAll(batch []*groupcommit.Request[*saving]) error {
-	select {
-	case <-s.calls.GivenUp():
-		return relational.ErrClosed
-	default:
-	}
-	ctx, cancel := context.WithTimeout(s.base, saveTimeout)
+	ctx, cancel := context.WithTimeout(s.calls.Context(), saveTimeout)
 	defer cancel()
 	for _, r := range batch {
 		r.Item.before = 0
 	}
-	return again(ctx, s.calls.GivenUp(), savePatience, func() error {
+	err := again(ctx, savePatience, func() error {
 		err := s.transact(ctx, func(tx pgx.Tx) error { return saveBatch(ctx, tx, batch) })
 		var unknown *commitError
 		if !errors.As(err, &unknown) {
@@ -137,6 +132,10 @@ func (s *Store) saveAll(batch []*groupcommit.Request[*saving]) error {
 		}
 		return unknown.error
 	})
+	if err != nil && s.calls.Context().Err() != nil {
+		return relational.ErrClosed
+	}
+	return err
 }
 
 func saveBatch(ctx context.Context, tx pgx.Tx, batch []*groupcommit.Request[*saving]) error {

@@ -186,24 +186,33 @@ func TestCloseWithADeadlineGivesUp(t *testing.T) {
 	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), "SELECT 1 FROM runs FOR UPDATE")
 	require.NoError(t, err)
-	updating := make(chan error, 1)
+	updating, saving := make(chan error, 1), make(chan error, 2)
+	for i := range 2 {
+		go func() {
+			_, err := s.SaveFinished(context.Background(), key, []run.Finished{sample(fmt.Sprint(i), i)})
+			saving <- err
+		}()
+	}
 	go func() {
 		updating <- s.UpdateRun(context.Background(), run.Run{RunKey: key, State: run.Failed}, run.Running)
 	}()
-	waitForLock(t, conn)
+	waitForLocks(t, conn, 2)
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, s.Close(over), context.Canceled)
 	require.ErrorIs(t, <-updating, relational.ErrClosed)
+	require.ErrorIs(t, <-saving, relational.ErrClosed)
+	require.ErrorIs(t, <-saving, relational.ErrClosed)
 	require.NoError(t, tx.Rollback(t.Context()))
 	require.EqualValues(t, 1, number(t, url, "SELECT count(*) FROM runs WHERE state = 'RUNNING'"))
+	require.Zero(t, number(t, url, "SELECT count(*) FROM transcripts"))
 }
 
-// waitForLock returns when a session waits for a lock.
-func waitForLock(t *testing.T, conn *pgx.Conn) {
+// waitForLocks returns when so many sessions wait for a lock.
+func waitForLocks(t *testing.T, conn *pgx.Conn, sessions int) {
 	t.Helper()
-	for n := 0; n == 0; {
-		require.NoError(t, conn.QueryRow(t.Context(), "SELECT count(*) FROM pg_locks WHERE NOT granted").Scan(&n))
+	for n := 0; n < sessions; {
+		require.NoError(t, conn.QueryRow(t.Context(), "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted").Scan(&n))
 	}
 }
 
@@ -223,7 +232,7 @@ func TestASaveTakenBackInTheQueueIsNotWritten(t *testing.T) {
 		_, err := s.SaveFinished(context.Background(), key, []run.Finished{sample("first", 0)})
 		first <- err
 	}()
-	waitForLock(t, conn)
+	waitForLocks(t, conn, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	second := make(chan error, 1)
 	go func() {

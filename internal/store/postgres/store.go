@@ -140,7 +140,7 @@ type database struct{ *Store }
 // Read implements relational.Database.
 func (d database) Read(ctx context.Context, what string, do func(relational.Querier) error) error {
 	return d.calls.Do(ctx, what, func(ctx context.Context) error {
-		return again(ctx, nil, patience, func() error { return do(querier{ctx: ctx, db: d.pool}) })
+		return again(ctx, patience, func() error { return do(querier{ctx: ctx, db: d.pool}) })
 	})
 }
 
@@ -149,7 +149,7 @@ var snapshotOptions = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pg
 // Snapshot implements relational.Database.
 func (d database) Snapshot(ctx context.Context, what string, do func(relational.Querier) error) error {
 	return d.calls.Do(ctx, what, func(ctx context.Context) error {
-		return again(ctx, nil, patience, func() error {
+		return again(ctx, patience, func() error {
 			return pgx.BeginTxFunc(ctx, d.pool, snapshotOptions, func(tx pgx.Tx) error {
 				return do(querier{ctx: ctx, db: tx})
 			})
@@ -176,7 +176,7 @@ const attempts = 20
 func (d database) Write(ctx context.Context, what string, _ int, do func(relational.Tx) error) error {
 	return d.calls.Do(ctx, what, func(ctx context.Context) error {
 		for attempt := 1; ; attempt++ {
-			err := again(ctx, nil, patience, func() error {
+			err := again(ctx, patience, func() error {
 				return d.transact(ctx, func(tx pgx.Tx) error { return do(newWriteTx(ctx, tx)) })
 			})
 			if attempt == attempts || !inTheWay(err) {

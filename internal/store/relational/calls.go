@@ -50,6 +50,9 @@ func (c *Calls) Leave() { c.calls.Done() }
 // GivenUp is closed when Close stops waiting for calls.
 func (c *Calls) GivenUp() <-chan struct{} { return c.life.Done() }
 
+// Context ends with GivenUp. It is for what is done for several calls.
+func (c *Calls) Context() context.Context { return c.life }
+
 // Do carries a call out with a context that also ends when Close stops waiting.
 // An error that comes of that is ErrClosed, one of the caller's context is that
 // context's, and others begin with what, unless they are Promised.
