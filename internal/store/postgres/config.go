@@ -21,7 +21,7 @@ type Config struct {
 	// MaxConnections bounds the connections of this process, beside one that
 	// holds the lock of Holder; default 16.
 	MaxConnections int
-	// Writers is how many transactions write finished samples at once; default 4,
+	// Writers is how many transactions write finished samples at once; default 2,
 	// and at most MaxConnections. The samples of one run always go to one of them.
 	Writers int
 	// QueueSize is how many calls of SaveFinished may wait at each writer; further
@@ -44,7 +44,7 @@ func (c Config) complete() (Config, error) {
 		def   int
 	}{
 		{"max connections", &c.MaxConnections, 16},
-		{"writers", &c.Writers, 4},
+		{"writers", &c.Writers, 2},
 		{"queue size", &c.QueueSize, 1024},
 		{"batch rows", &c.BatchRows, 200},
 	} {

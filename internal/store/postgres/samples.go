@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/unmask-eval/unmask/internal/run"
 	"github.com/unmask-eval/unmask/internal/store/groupcommit"
@@ -115,7 +116,7 @@ func (s *Store) saveAll(batch []*groupcommit.Request[*saving]) error {
 		r.Item.before = 0
 	}
 	err := again(ctx, savePatience, func() error {
-		err := s.transact(ctx, func(tx pgx.Tx) error { return saveBatch(ctx, tx, batch) })
+		err := s.saveBatch(ctx, batch)
 		var unknown *commitError
 		if !errors.As(err, &unknown) {
 			if err == nil {
@@ -138,21 +139,41 @@ func (s *Store) saveAll(batch []*groupcommit.Request[*saving]) error {
 	return err
 }
 
-func saveBatch(ctx context.Context, tx pgx.Tx, batch []*groupcommit.Request[*saving]) error {
-	runs, err := lockRuns(ctx, tx, batch)
-	if err != nil {
-		return fmt.Errorf("lock runs: %w", err)
-	}
-	fresh, err := insertAll(ctx, tx, batch, runs)
+// saveBatch runs the transaction of a batch in three round trips: it begins with
+// the first one and is committed with the last. A *commitError says that it is not
+// known whether it was.
+func (s *Store) saveBatch(ctx context.Context, batch []*groupcommit.Request[*saving]) (err error) {
+	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return err
 	}
-	return fresh.write(ctx, tx)
+	defer conn.Release()
+	defer func() {
+		if err != nil && !conn.Conn().IsClosed() {
+			// When this fails as well, the pool closes the connection.
+			_, _ = conn.Exec(context.WithoutCancel(ctx), "ROLLBACK")
+		}
+	}()
+	runs, err := beginWithRuns(ctx, conn, batch)
+	if err != nil {
+		return fmt.Errorf("lock runs: %w", err)
+	}
+	fresh, err := insertAll(ctx, conn, batch, runs)
+	if err != nil {
+		return err
+	}
+	// A commit that was sent is waited for, so that an error means "not kept".
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+	defer cancel()
+	if err = fresh.writeAndCommit(end, conn); err != nil && (broken(err) || end.Err() != nil) {
+		return &commitError{err}
+	}
+	return err
 }
 
-// lockRuns finds the runs of a batch, and tells the calls whose run is not there.
-// Runs are locked in one order everywhere, so that nobody waits in a circle.
-func lockRuns(ctx context.Context, tx pgx.Tx, batch []*groupcommit.Request[*saving]) (map[run.RunKey]int64, error) {
+// beginWithRuns begins a transaction, finds the runs of a batch, and tells the
+// calls whose run is not there. Runs are locked in one order everywhere, so that nobody waits in a circle.
+func beginWithRuns(ctx context.Context, conn *pgxpool.Conn, batch []*groupcommit.Request[*saving]) (map[run.RunKey]int64, error) {
 	runs := map[run.RunKey]int64{}
 	for _, r := range batch {
 		runs[r.Item.key] = 0
@@ -165,10 +186,14 @@ func lockRuns(ctx context.Context, tx pgx.Tx, batch []*groupcommit.Request[*savi
 		return cmp.Or(strings.Compare(a.Project, b.Project), strings.Compare(a.Evaluation, b.Evaluation), strings.Compare(a.Run, b.Run))
 	})
 	var b pgx.Batch
+	b.Queue("BEGIN")
 	for _, key := range keys {
 		b.Queue(lockRun, texts([]any{key.Project, key.Evaluation, key.Run})...)
 	}
-	res := tx.SendBatch(ctx, &b)
+	res := conn.SendBatch(ctx, &b)
+	if _, err := res.Exec(); err != nil {
+		return nil, errors.Join(err, res.Close())
+	}
 	for _, key := range keys {
 		var seq int64
 		switch err := res.QueryRow().Scan(&seq); {
@@ -199,7 +224,7 @@ type sampleAt struct {
 }
 
 // insertAll writes the samples of a batch and returns what goes with the new ones.
-func insertAll(ctx context.Context, tx pgx.Tx, batch []*groupcommit.Request[*saving], runs map[run.RunKey]int64) (*additions, error) {
+func insertAll(ctx context.Context, conn *pgxpool.Conn, batch []*groupcommit.Request[*saving], runs map[run.RunKey]int64) (*additions, error) {
 	type given struct {
 		item   *saving
 		sample *relational.Sample
@@ -225,7 +250,7 @@ func insertAll(ctx context.Context, tx pgx.Tx, batch []*groupcommit.Request[*sav
 	if len(all) == 0 {
 		return fresh, nil
 	}
-	kept, err := tx.Query(ctx, insertSamples, rows.args()...)
+	kept, err := conn.Query(ctx, insertSamples, rows.args()...)
 	if err != nil {
 		return nil, err
 	}
@@ -272,8 +297,8 @@ func (a *additions) add(project string, run, transcript int64, p *relational.Sam
 	}
 }
 
-// write writes them in one round trip.
-func (a *additions) write(ctx context.Context, tx pgx.Tx) error {
+// writeAndCommit writes them and commits, in one round trip.
+func (a *additions) writeAndCommit(ctx context.Context, conn *pgxpool.Conn) error {
 	var b pgx.Batch
 	for _, t := range []struct {
 		query string
@@ -286,10 +311,8 @@ func (a *additions) write(ctx context.Context, tx pgx.Tx) error {
 	for run, counts := range a.counts {
 		b.Queue(number(relational.AddCounts), counts.Args(run)...)
 	}
-	if b.Len() == 0 {
-		return nil
-	}
-	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
+	b.Queue("COMMIT")
+	if err := conn.SendBatch(ctx, &b).Close(); err != nil {
 		return fmt.Errorf("texts, verdicts and counters: %w", err)
 	}
 	return nil
