@@ -69,3 +69,17 @@ func explain(t *testing.T, conn *pgx.Conn, query string) string {
 	require.NoError(t, err)
 	return fmt.Sprint(strings.Join(plan, "\n"))
 }
+
+// Without statistics, sorting a whole run looks cheaper than reading a page of it
+// in order.
+func TestSessionsDoNotSort(t *testing.T) {
+	url := testserver.Database(t)
+	_, _, err := Migrate(t.Context(), url)
+	require.NoError(t, err)
+	s, err := Open(t.Context(), Config{URL: url})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, s.Close(context.Background())) }()
+	var sorts string
+	require.NoError(t, s.pool.QueryRow(t.Context(), "SHOW enable_sort").Scan(&sorts))
+	require.Equal(t, "off", sorts)
+}
