@@ -154,6 +154,8 @@ func TestALostLockIsTakenAgainOrSaid(t *testing.T) {
 	}
 	cut()
 	require.NoError(t, s.Ready(t.Context()))
+	exec(t, url, "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'unmask' AND datname = current_database()")
+	require.NoError(t, s.Ready(t.Context()), "also when every connection is gone")
 	var held *postgres.HeldError
 	_, err := postgres.Open(t.Context(), postgres.Config{URL: url, Holder: "second"})
 	require.ErrorAs(t, err, &held, "it was taken again")

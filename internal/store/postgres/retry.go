@@ -19,6 +19,8 @@ const (
 	patience = 10 * time.Second
 	// savePatience is the same for finished samples, which were paid for.
 	savePatience = 25 * time.Second
+	// readyPatience is the same for Ready, which is asked again soon.
+	readyPatience = time.Second
 )
 
 // again calls try until it has reached the database, at longest for the time

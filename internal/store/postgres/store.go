@@ -79,6 +79,10 @@ func Open(ctx context.Context, c Config) (_ *Store, err error) {
 	}
 	if c.Holder != "" {
 		if s.guard, err = takeGuard(ctx, pc.ConnConfig, c.Holder); err != nil {
+			var held *HeldError
+			if errors.As(err, &held) {
+				return nil, err
+			}
 			return nil, fmt.Errorf("open database %s: %w", s.where, err)
 		}
 		undo = append(undo, func() error { return s.guard.release(s.base) })
@@ -120,7 +124,9 @@ func (s *Store) close(ctx context.Context) error {
 // this binary knows, and this process still has the lock that it opened it with.
 func (s *Store) Ready(ctx context.Context) error {
 	return s.calls.Do(ctx, "check the database", func(ctx context.Context) error {
-		if err := s.checkSchema(ctx); err != nil {
+		// One of the pool's connections may be from before a restart.
+		err := again(ctx, readyPatience, func() error { return s.checkSchema(ctx) })
+		if err != nil {
 			return err
 		}
 		if s.guard == nil {
