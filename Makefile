@@ -22,7 +22,7 @@ demo: ## Run the main job on the embedded default.
 	go run ./cmd/unmask demo
 
 .PHONY: test
-test: needs proto lint unit recovery examples ## Everything that has to hold; what CI runs.
+test: needs postgres proto lint unit recovery examples ## Everything that has to hold; what CI runs.
 
 .PHONY: needs
 needs: ## Say what is missing on this machine.
@@ -35,9 +35,13 @@ needs: ## Say what is missing on this machine.
 	CGO_ENABLED=1 go env CC | xargs -I{} sh -c 'command -v {} >/dev/null' || { echo "missing: a C compiler (needed by the race detector)"; missing=1; }; \
 	exit $$missing
 
+.PHONY: postgres
+postgres: ## See that there is a PostgreSQL server for tests; install Debian's where root may.
+	@scripts/postgres
+
 .PHONY: unit
-unit: ## Go tests under the race detector.
-	go test -race -timeout 30m ./...
+unit: ## Go tests under the race detector, with a PostgreSQL server of their own.
+	UNMASK_TEST_POSTGRES=required go test -race -timeout 30m ./...
 
 .PHONY: short
 short: ## Go tests without the race detector and the slow ones.

@@ -34,7 +34,7 @@ func (t *target) addFlags(cmd *cobra.Command) {
 	f.StringVar(&t.server, "server", "", "host:port of a running server's gRPC port; without it a server runs in this process")
 	f.StringVar(&t.configFile, "config", os.Getenv(config.EnvFile), "settings file for the server in this process (env UNMASK_CONFIG)")
 	f.DurationVar(&t.drain, "drain-timeout", 15*time.Second, "how long the server in this process waits for samples in flight when it is interrupted")
-	f.StringVar(&t.storePath, "store", "", "SQLite file for the server in this process (default: in the user's data directory)")
+	f.StringVar(&t.storePath, "store", "", "SQLite file for the server in this process (default: what the settings name, else in the user's data directory)")
 }
 
 // client is a connection to a server, wherever it runs.
@@ -46,8 +46,8 @@ type client struct {
 	conn        *grpc.ClientConn
 	// app is the server in this process, or nil.
 	app *app.App
-	// storePath is where the server in this process keeps its data, or "", and
-	// drain how long it waits for samples in flight.
+	// storePath is the file in which the server in this process keeps its data, or
+	// "", and drain how long it waits for samples in flight.
 	storePath string
 	drain     time.Duration
 }
@@ -63,7 +63,7 @@ func (t *target) connect(ctx context.Context, errOut io.Writer, adjust func(*con
 	}
 	flags := map[string]any{}
 	if t.storePath != "" {
-		flags["store.path"] = t.storePath
+		flags["store.path"], flags["database.url"] = t.storePath, ""
 	}
 	cfg, err := config.Load(config.Source{File: t.configFile, Environ: os.Environ(), Flags: flags})
 	if err != nil {
@@ -92,7 +92,7 @@ func (t *target) connect(ctx context.Context, errOut io.Writer, adjust func(*con
 	if err != nil {
 		return nil, errors.Join(err, a.Close(ctx))
 	}
-	c.app, c.storePath, c.drain = a, cfg.Store.Path, t.drain
+	c.app, c.storePath, c.drain = a, cfg.SQLitePath(), t.drain
 	return c, nil
 }
 

@@ -268,6 +268,23 @@ func TestAGateIsWatched(t *testing.T) {
 	require.Empty(t, o.out)
 }
 
+func TestMigrate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "unmask.db")
+	o := unmask(t, "", "migrate", "--database.url", "sqlite:"+path)
+	require.Equal(t, exitOK, o.code, o.err)
+	require.Regexp(t, `^\S+ went from schema version 0 to \d+\n$`, o.out)
+	o = unmask(t, "", "migrate", "--store.path", path)
+	require.Equal(t, exitOK, o.code, o.err)
+	require.Contains(t, o.out, "already")
+	o = unmask(t, "", "migrate", "--database.url", "mysql://u:secret@h/d")
+	require.Equal(t, exitUsage, o.code, o.err)
+	require.Contains(t, o.err, "database.url")
+	o = unmask(t, "", "migrate", "--database.url", "postgres://u:sec/ret@h/d")
+	require.NotEqual(t, exitOK, o.code)
+	require.NotContains(t, o.err, "ret@")
+	require.Contains(t, o.err, "percent-encoded")
+}
+
 // served is a server that a test talks to.
 type served struct {
 	addr, store string

@@ -117,7 +117,10 @@ func (t *target) hasStore() bool {
 	if err != nil {
 		return true // whoever connects says what is wrong
 	}
-	_, err = os.Stat(cfg.Store.Path)
+	if cfg.Postgres() {
+		return true
+	}
+	_, err = os.Stat(cfg.SQLitePath())
 	return err == nil
 }
 

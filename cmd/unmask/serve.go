@@ -54,7 +54,7 @@ func serve(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	if err == nil {
 		addrs := a.Addrs()
 		log.Info("serving", zap.Stringer("grpc", addrs.GRPC), zap.Stringer("http", addrs.HTTP),
-			zap.Stringer("ops", addrs.Ops), zap.String("store", cfg.Store.Path), zap.String("version", version))
+			zap.Stringer("ops", addrs.Ops), zap.String("store", app.Place(cfg)), zap.String("version", version))
 		err = a.Wait(ctx)
 		log.Info("draining", zap.Duration("deadline", cfg.Server.DrainTimeout))
 	}
@@ -81,10 +81,18 @@ func addSettings(f *pflag.FlagSet) {
 	f.Int("server.max-request-bytes", d.Server.MaxRequestBytes, "most bytes of one request")
 	f.Duration("server.request-timeout", d.Server.RequestTimeout, "deadline of unary calls that bring none")
 	f.Duration("server.drain-timeout", d.Server.DrainTimeout, "how long a graceful stop may take")
-	f.String("store.path", d.Store.Path, "SQLite file")
+	addDatabase(f)
 	f.Int("runs.max-in-progress", d.Runs.MaxInProgress, "most runs in progress at once")
 	f.String("log.level", d.Log.Level, "debug, info, warn or error")
 	f.String("log.format", d.Log.Format, "json or console")
+}
+
+// addDatabase makes a flag of every setting that says where everything is kept.
+func addDatabase(f *pflag.FlagSet) {
+	d := config.Default()
+	f.String("store.path", d.Store.Path, "SQLite file, unless --database.url names another database")
+	f.String("database.url", d.Database.URL, "sqlite:PATH or postgres://...; better in UNMASK_DATABASE_URL when it has a password")
+	f.Int("database.max-connections", d.Database.MaxConnections, "most connections to PostgreSQL")
 }
 
 // changedSettings returns the flags that were given, by their keys.

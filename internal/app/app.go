@@ -18,7 +18,6 @@ import (
 	"github.com/unmask-eval/unmask/internal/config"
 	"github.com/unmask-eval/unmask/internal/run"
 	"github.com/unmask-eval/unmask/internal/scenario"
-	"github.com/unmask-eval/unmask/internal/store/sqlite"
 	"github.com/unmask-eval/unmask/internal/telemetry"
 )
 
@@ -28,7 +27,7 @@ type App struct {
 	log     *zap.Logger
 	metrics *telemetry.Metrics
 	graders graders
-	store   *sqlite.Store
+	store   store
 	models  *models
 	service *run.Service
 	servers *servers
@@ -58,7 +57,7 @@ func New(ctx context.Context, cfg config.Config, log *zap.Logger) (*App, error) 
 		a.models.close()
 		return nil, err
 	}
-	if a.store, err = sqlite.Open(ctx, sqlite.Config{Path: cfg.Store.Path}); err != nil {
+	if a.store, err = openStore(ctx, cfg); err != nil {
 		a.models.close()
 		return nil, fmt.Errorf("open the store: %w", err)
 	}

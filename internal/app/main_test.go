@@ -20,9 +20,10 @@ import (
 	"github.com/unmask-eval/unmask/internal/app"
 	"github.com/unmask-eval/unmask/internal/config"
 	"github.com/unmask-eval/unmask/internal/telemetry"
+	testserver "github.com/unmask-eval/unmask/internal/testkit/postgres"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(testserver.Main(m)) }
 
 // buffer is a log that tests read.
 type buffer struct {

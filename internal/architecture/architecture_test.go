@@ -117,10 +117,32 @@ var rules = []rule{
 		"use-cases define their ports and know no SQL, protobuf, gRPC or zap",
 	},
 	{
-		"internal/store",
+		"internal/store/groupcommit", nil, nil,
+		"gathering writes knows nothing of what is written",
+	},
+	{
+		"internal/store/relational",
 		[]string{"internal/run", "internal/transcript", "internal/grading", "internal/gate", "internal/scenario", "internal/stats", "internal/model"},
-		[]string{"modernc.org/sqlite", "github.com/pressly/goose/v3", "github.com/klauspost/compress", "github.com/stretchr/testify", "golang.org/x/sys", "golang.org/x/sync", "github.com/google"},
-		"stores implement run.Store and never see the API",
+		[]string{"github.com/klauspost/compress"},
+		"what SQL stores share knows no driver, so that it is the same on each",
+	},
+	{
+		"internal/store/storetest",
+		[]string{"internal/run", "internal/transcript", "internal/grading", "internal/gate", "internal/scenario", "internal/stats", "internal/model"},
+		[]string{"github.com/stretchr/testify", "github.com/google/go-cmp"},
+		"the suite tests the port and names no database",
+	},
+	{
+		"internal/store/sqlite",
+		[]string{"internal/store/relational", "internal/store/groupcommit", "internal/run"},
+		[]string{"modernc.org/sqlite", "github.com/pressly/goose/v3"},
+		"a store implements run.Store with one driver and knows no other store",
+	},
+	{
+		"internal/store/postgres",
+		[]string{"internal/store/relational", "internal/store/groupcommit", "internal/run"},
+		[]string{"github.com/jackc/pgx/v5", "github.com/pressly/goose/v3"},
+		"a store implements run.Store with one driver and knows no other store",
 	},
 	{
 		"internal/rpc/requestid", nil,

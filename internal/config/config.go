@@ -5,8 +5,9 @@
 //
 // A key "server.grpc_addr" is the same in the file (nested), in the
 // environment (UNMASK_SERVER_GRPC_ADDR) and as a flag (--server.grpc-addr).
-// Secrets are never values here: they are named by the environment variable or
-// the file that holds them.
+// Secrets are not values here: they are named by the environment variable or
+// the file that holds them. The exception is a password in database.url, which
+// is shown nowhere.
 package config
 
 import (
@@ -23,11 +24,12 @@ import (
 
 // Config is everything that can be set.
 type Config struct {
-	Server Server  `koanf:"server"`
-	Store  Store   `koanf:"store"`
-	Runs   Runs    `koanf:"runs"`
-	Log    Log     `koanf:"log"`
-	Models []Model `koanf:"models"`
+	Server   Server   `koanf:"server"`
+	Store    Store    `koanf:"store"`
+	Database Database `koanf:"database"`
+	Runs     Runs     `koanf:"runs"`
+	Log      Log      `koanf:"log"`
+	Models   []Model  `koanf:"models"`
 	// Graders are judges and panels beside the built-in rubric.
 	Graders []Grader `koanf:"graders"`
 }
@@ -57,9 +59,38 @@ type Server struct {
 
 // Store is about the embedded database.
 type Store struct {
-	// Path of the SQLite file; its directory is made if need be.
+	// Path of the SQLite file, unless database.url names another database; its
+	// directory is made if need be.
 	Path string `koanf:"path"`
 }
+
+// Database chooses where everything is kept.
+type Database struct {
+	// URL is a SQLite file, as a path or "sqlite:PATH", or
+	// postgres://USER:PASSWORD@HOST:PORT/DATABASE. "" is the file of store.path.
+	URL string `koanf:"url"`
+	// MaxConnections bounds the connections to PostgreSQL, 2 to 1000.
+	MaxConnections int `koanf:"max_connections"`
+}
+
+// Postgres reports whether the settings name a PostgreSQL database.
+func (c Config) Postgres() bool {
+	return strings.HasPrefix(c.Database.URL, "postgres://") || strings.HasPrefix(c.Database.URL, "postgresql://")
+}
+
+// SQLitePath is the SQLite file that the settings name, or "" for PostgreSQL.
+func (c Config) SQLitePath() string {
+	switch {
+	case c.Postgres():
+		return ""
+	case c.Database.URL == "":
+		return c.Store.Path
+	default:
+		return strings.TrimPrefix(c.Database.URL, sqliteScheme)
+	}
+}
+
+const sqliteScheme = "sqlite:"
 
 // Runs is about carrying out runs.
 type Runs struct {
@@ -117,9 +148,10 @@ func Default() Config {
 			GRPCAddr: "127.0.0.1:8081", HTTPAddr: "127.0.0.1:8080", OpsAddr: "127.0.0.1:9090",
 			MaxRequestBytes: 16 << 20, RequestTimeout: time.Minute, DrainTimeout: 30 * time.Second,
 		},
-		Store: Store{Path: filepath.Join(dataDir(), "unmask.db")},
-		Runs:  Runs{MaxInProgress: 64},
-		Log:   Log{Level: "info", Format: "json"},
+		Store:    Store{Path: filepath.Join(dataDir(), "unmask.db")},
+		Database: Database{MaxConnections: 16},
+		Runs:     Runs{MaxInProgress: 64},
+		Log:      Log{Level: "info", Format: "json"},
 	}
 }
 
@@ -187,6 +219,7 @@ func (c *Config) Validate() error {
 	if c.Store.Path == "" {
 		add("store.path", "must name a file")
 	}
+	c.Database.check(add)
 	if n := c.Runs.MaxInProgress; n < 1 || n > 10000 {
 		add("runs.max_in_progress", "must be between 1 and 10000, got %d", n)
 	}
@@ -212,6 +245,22 @@ func (c *Config) Validate() error {
 		return &out
 	}
 	return nil
+}
+
+// check repeats nothing of the URL, which may hold a password anywhere.
+func (d Database) check(add func(key, format string, args ...any)) {
+	c := Config{Database: d}
+	const forms = "must be the path of a file, sqlite:PATH, or postgres://USER:PASSWORD@HOST:PORT/DATABASE"
+	switch {
+	case d.URL == "" || c.Postgres():
+	case strings.Contains(d.URL, "://"):
+		add("database.url", "%s", forms)
+	case c.SQLitePath() == "":
+		add("database.url", "%s; there is no path behind sqlite:", forms)
+	}
+	if n := d.MaxConnections; n < 2 || n > 1000 {
+		add("database.max_connections", "must be between 2 and 1000, got %d", n)
+	}
 }
 
 // maxPrice bounds prices, so that products stay exact enough.

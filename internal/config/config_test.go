@@ -63,6 +63,8 @@ func TestBadSettingsAreAllNamed(t *testing.T) {
 		{"several bad values", "log:\n  level: loud\n  format: xml\nruns:\n  max_in_progress: 0\n", nil, []string{"runs.max_in_progress", "log.level", "log.format"}},
 		{"an address beyond loopback", "server:\n  http_addr: 0.0.0.0:80\n", nil, []string{"server.http_addr"}},
 		{"a model without anything", "models:\n- name: sim/x\n", nil, []string{"models[0].name", "models[0].base_url", "models[0].model_id"}},
+		{"a database of another kind", "database:\n  url: mysql://u:p@h/d\n  max_connections: 1\n", nil, []string{"database.url", "database.max_connections"}},
+		{"a database without a path", "", []string{"UNMASK_DATABASE_URL=sqlite:"}, []string{"database.url"}},
 		{"a credential in a URL", "models:\n- {name: a, base_url: 'http://u:p@h/v1', model_id: m}\n", nil, []string{"models[0].base_url"}},
 		{"prices that are none", "models:\n- {name: a, base_url: 'http://h/v1', model_id: m, input_price: -1, output_price: .nan}\n", nil, []string{"models[0].input_price", "models[0].output_price"}},
 		{"a response format of another kind", "models:\n- {name: a, base_url: 'http://h/v1', model_id: m, response_format: xml}\n", nil, []string{"models[0].response_format"}},
@@ -135,6 +137,26 @@ models:
 	require.Equal(t, config.ProviderSettings{SendSeed: &no, Prefill: "continue"}, cfg.Models[0].ProviderSettings)
 	require.Equal(t, config.ProviderSettings{ThinkingBudget: &budget, Stream: true, FirstByteTimeout: 3 * time.Second, Stop: []string{"END"}}, cfg.Models[1].ProviderSettings)
 	require.Equal(t, config.ProviderSettings{CompletionAPI: "llama.cpp", CustomTemplate: &config.ChatTemplate{User: "Q: {content}\n", Reply: "A:"}}, cfg.Models[2].ProviderSettings)
+}
+
+func TestTheURLChoosesTheStore(t *testing.T) {
+	for _, tt := range []struct {
+		url, path string
+		postgres  bool
+	}{
+		{"", "/data/file.db", false},
+		{"sqlite:/other/file.db", "/other/file.db", false},
+		{"sqlite:relative.db", "relative.db", false},
+		{"/plain/path.db", "/plain/path.db", false},
+		{"postgres://u@h/d", "", true},
+		{"postgresql://u:p@h:1/d?sslmode=disable", "", true},
+	} {
+		cfg, err := config.Load(config.Source{Environ: []string{"UNMASK_STORE_PATH=/data/file.db", "UNMASK_DATABASE_URL=" + tt.url, "UNMASK_DATABASE_MAX_CONNECTIONS=9"}})
+		require.NoError(t, err, tt.url)
+		require.Equal(t, tt.path, cfg.SQLitePath(), tt.url)
+		require.Equal(t, tt.postgres, cfg.Postgres(), tt.url)
+		require.Equal(t, 9, cfg.Database.MaxConnections)
+	}
 }
 
 func TestGradersComeFromTheFile(t *testing.T) {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/pressly/goose/v3"
+
+	"github.com/unmask-eval/unmask/internal/store/relational"
 )
 
 //go:embed migrations/*.sql
@@ -21,21 +23,6 @@ const applicationID = 0x556e6d6b
 
 // ErrForeign says that the file is a database of another program.
 var ErrForeign = errors.New("the file is not an unmask database")
-
-// SchemaError says that the file's schema is not the one that this binary
-// works with.
-type SchemaError struct {
-	// Have is the file's schema version and Want this binary's.
-	Have, Want int64
-}
-
-// Error implements error.
-func (e *SchemaError) Error() string {
-	if e.Have > e.Want {
-		return fmt.Sprintf("the database has schema version %d and was written by a newer unmask; this one knows version %d", e.Have, e.Want)
-	}
-	return fmt.Sprintf("the database has schema version %d; this needs version %d", e.Have, e.Want)
-}
 
 // identify refuses a file that is not ours, without changing anything in it. A
 // file without content is ours, whether SQLite has given it a header or not.
@@ -59,36 +46,46 @@ func identify(ctx context.Context, path string, busy time.Duration) (err error) 
 	return nil
 }
 
+// Migrate brings the schema of a file up to date, as Open does, and returns its
+// version before and after; a file that is not there is made.
+func Migrate(ctx context.Context, c Config) (from, to int64, err error) {
+	s, err := Open(ctx, c)
+	if err != nil {
+		return 0, 0, err
+	}
+	return s.before, s.schema, s.Close(ctx)
+}
+
 // migrate marks the file as ours, brings its schema up to date and returns the
-// schema's version.
-func migrate(ctx context.Context, db *sql.DB) (int64, error) {
+// schema's version before and after.
+func migrate(ctx context.Context, db *sql.DB) (from, to int64, err error) {
 	if _, err := db.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d", applicationID)); err != nil {
-		return 0, fmt.Errorf("mark the file: %w", err)
+		return 0, 0, fmt.Errorf("mark the file: %w", err)
 	}
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	p, err := goose.NewProvider(goose.DialectSQLite3, db, files,
 		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	have, want, err := p.GetVersions(ctx)
+	from, to, err = p.GetVersions(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("read schema version: %w", err)
+		return 0, 0, fmt.Errorf("read schema version: %w", err)
 	}
-	if have > want {
-		return 0, &SchemaError{Have: have, Want: want}
+	if from > to {
+		return 0, 0, &relational.SchemaError{Have: from, Want: to}
 	}
 	if _, err := p.Up(ctx); err != nil {
-		return 0, fmt.Errorf("migrate schema from version %d to %d: %w", have, want, err)
+		return 0, 0, fmt.Errorf("migrate schema from version %d to %d: %w", from, to, err)
 	}
-	return want, nil
+	return from, to, nil
 }
 
 // schemaVersion reads the version that the file has now.
-func schemaVersion(q querier) (version int64, err error) {
-	err = q.row("SELECT max(version_id) FROM goose_db_version WHERE is_applied").Scan(&version)
+func schemaVersion(q relational.Querier) (version int64, err error) {
+	err = q.Row("SELECT max(version_id) FROM goose_db_version WHERE is_applied").Scan(&version)
 	return version, err
 }

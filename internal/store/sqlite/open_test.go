@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/unmask-eval/unmask/internal/run"
+	"github.com/unmask-eval/unmask/internal/store/relational"
 	"github.com/unmask-eval/unmask/internal/store/sqlite"
 )
 
@@ -113,7 +114,7 @@ func TestSchemaOfANewerVersion(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, db.Close())
 
-	var schema *sqlite.SchemaError
+	var schema *relational.SchemaError
 	require.ErrorAs(t, s.Ready(t.Context()), &schema)
 	require.EqualValues(t, 99, schema.Have)
 	require.NoError(t, s.Close(t.Context()))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/unmask-eval/unmask/internal/model"
 	"github.com/unmask-eval/unmask/internal/run"
+	"github.com/unmask-eval/unmask/internal/store/relational"
 )
 
 var schemaKey = run.RunKey{Project: "p", Evaluation: "e", Run: "r"}
@@ -35,7 +36,7 @@ func tables(t *testing.T, s *Store) []string {
 	t.Helper()
 	var names []string
 	require.NoError(t, s.read(t.Context(), "tables", func(r reader) (err error) {
-		names, err = collect(r, func(row scanner) (name string, err error) {
+		names, err = relational.Collect(r, func(row relational.Scanner) (name string, err error) {
 			err = row.Scan(&name)
 			return name, err
 		}, "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'goose_%'")
@@ -47,7 +48,7 @@ func tables(t *testing.T, s *Store) []string {
 
 func number(t *testing.T, s *Store, query string, args ...any) (n int) {
 	t.Helper()
-	require.NoError(t, s.read(t.Context(), "number", func(r reader) error { return r.row(query, args...).Scan(&n) }))
+	require.NoError(t, s.read(t.Context(), "number", func(r reader) error { return r.Row(query, args...).Scan(&n) }))
 	return n
 }
 
@@ -77,7 +78,7 @@ func TestReferencesAreEnforced(t *testing.T) {
 		"DELETE FROM evaluations", "DELETE FROM runs", "DELETE FROM transcripts",
 		"INSERT INTO prompts (project, run, digest, body) VALUES ('p', 99, x'00', x'00')",
 	} {
-		err := s.write(t.Context(), "break a reference", 1, func(tx *writeTx) error { return tx.run(query) })
+		err := s.write(t.Context(), "break a reference", 1, func(tx *writeTx) error { return tx.Run(query) })
 		require.ErrorContains(t, err, "FOREIGN KEY", query)
 	}
 	require.Equal(t, 1, number(t, s, "SELECT count(*) FROM transcripts"))
@@ -101,10 +102,11 @@ func TestDamagedRowsAreErrors(t *testing.T) {
 	} {
 		t.Run(query, func(t *testing.T) {
 			s := withSample(t)
-			require.NoError(t, s.write(t.Context(), "damage", 1, func(tx *writeTx) error { return tx.run(query) }))
+			require.NoError(t, s.write(t.Context(), "damage", 1, func(tx *writeTx) error { return tx.Run(query) }))
 			_, err := s.GetTranscript(t.Context(), schemaKey, "s")
 			require.Error(t, err)
-			require.False(t, isNotFound(err))
+			var absent *run.NotFoundError
+			require.NotErrorAs(t, err, &absent)
 			page := run.Page{Size: 1}
 			_, _, err = s.ListTranscripts(t.Context(), schemaKey, run.TranscriptFilter{}, true, page)
 			require.Error(t, err)
@@ -113,7 +115,7 @@ func TestDamagedRowsAreErrors(t *testing.T) {
 		})
 	}
 	s := withSample(t)
-	damage := func(tx *writeTx) error { return tx.run("UPDATE verdicts SET body = x'007b'") }
+	damage := func(tx *writeTx) error { return tx.Run("UPDATE verdicts SET body = x'007b'") }
 	require.NoError(t, s.write(t.Context(), "damage", 1, damage))
 	_, err := s.GetVerdict(t.Context(), schemaKey, "s", "v")
 	require.Error(t, err)

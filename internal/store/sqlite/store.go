@@ -11,29 +11,20 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/unmask-eval/unmask/internal/run"
+	"github.com/unmask-eval/unmask/internal/store/relational"
 )
-
-// ErrClosed is returned by every method after Close has begun.
-var ErrClosed = errors.New("the store is closed")
 
 // Store keeps everything in one file. Its methods are described by run.Store.
 type Store struct {
-	path    string
-	schema  int64
-	lock    *fileLock
-	writeDB *sql.DB
-	readDB  *sql.DB
-	writer  *writer
-	packer  *packer
-	prompts promptCache
-
-	// life ends when Close stops waiting for calls; reads end with it.
-	life context.Context
-	end  context.CancelFunc
-
-	mu     sync.RWMutex
-	closed bool
-	calls  sync.WaitGroup
+	*relational.Store
+	path string
+	// before is the schema version that the file was opened with, schema the one it has.
+	before, schema int64
+	lock           *fileLock
+	writeDB        *sql.DB
+	readDB         *sql.DB
+	writer         *writer
+	calls          *relational.Calls
 
 	closing  sync.Once
 	closeErr error
@@ -45,7 +36,7 @@ var _ run.Store = (*Store)(nil)
 // where needed. ctx bounds the opening only.
 //
 // It returns a *LockedError when another process has the file, ErrForeign when
-// it is some other program's, and a *SchemaError when a newer version of this
+// it is some other program's, and a *relational.SchemaError when a newer version of this
 // program wrote it. The caller closes the store.
 func Open(ctx context.Context, c Config) (_ *Store, err error) {
 	c, err = c.complete()
@@ -78,7 +69,7 @@ func Open(ctx context.Context, c Config) (_ *Store, err error) {
 	}
 	undo = append(undo, s.writeDB.Close)
 	s.writeDB.SetMaxOpenConns(1)
-	if s.schema, err = migrate(ctx, s.writeDB); err != nil {
+	if s.before, s.schema, err = migrate(ctx, s.writeDB); err != nil {
 		return nil, fmt.Errorf("open database %s: %w", s.path, err)
 	}
 	if s.readDB, err = sql.Open("sqlite", readerDSN(s.path, c.BusyTimeout)); err != nil {
@@ -87,23 +78,22 @@ func Open(ctx context.Context, c Config) (_ *Store, err error) {
 	undo = append(undo, s.readDB.Close)
 	s.readDB.SetMaxOpenConns(c.Readers)
 	s.readDB.SetMaxIdleConns(c.Readers)
-	if s.packer, err = newPacker(); err != nil {
+	if s.Store, err = relational.New(database{s}, dialect); err != nil {
 		return nil, fmt.Errorf("open database %s: %w", s.path, err)
 	}
-	undo = append(undo, s.packer.close)
+	undo = append(undo, s.Release)
 	conn, err := s.writeDB.Conn(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", s.path, err)
 	}
-	base := context.WithoutCancel(ctx)
-	s.writer = startWriter(base, conn, c.QueueSize, c.BatchRows)
-	s.life, s.end = context.WithCancel(base)
+	s.writer = startWriter(context.WithoutCancel(ctx), conn, c.QueueSize, c.BatchRows)
+	s.calls = relational.NewCalls(ctx)
 	return s, nil
 }
 
 // Close refuses new calls, waits for those under way, and closes the file.
 //
-// When ctx ends first, queued writes are refused with ErrClosed, reads are
+// When ctx ends first, queued writes are refused with relational.ErrClosed, reads are
 // cancelled, and Close returns an error after what little cannot be
 // interrupted, at most one commit. The file is closed in any case. Further
 // calls return what the first did.
@@ -113,22 +103,8 @@ func (s *Store) Close(ctx context.Context) error {
 }
 
 func (s *Store) close(ctx context.Context) error {
-	s.mu.Lock()
-	s.closed = true
-	s.mu.Unlock()
-	idle := make(chan struct{})
-	go func() { s.calls.Wait(); close(idle) }()
-	var late error
-	select {
-	case <-idle:
-	case <-ctx.Done():
-		late = fmt.Errorf("calls under way were given up: %w", ctx.Err())
-		s.writer.refuse.Store(true)
-		s.end()
-		<-idle
-	}
-	s.end()
-	err := errors.Join(late, s.writer.stop(), s.readDB.Close(), s.writeDB.Close(), s.packer.close(), s.lock.release())
+	late := s.calls.Close(ctx, func() { s.writer.refuse.Store(true) })
+	err := errors.Join(late, s.writer.stop(), s.readDB.Close(), s.writeDB.Close(), s.Release(), s.lock.release())
 	if err != nil {
 		return fmt.Errorf("close database %s: %w", s.path, err)
 	}
@@ -150,58 +126,25 @@ func (s *Store) Ready(ctx context.Context) error {
 		return err
 	}
 	if have != s.schema {
-		return &SchemaError{Have: have, Want: s.schema}
+		return &relational.SchemaError{Have: have, Want: s.schema}
 	}
 	return s.write(ctx, "check writer", 0, func(*writeTx) error { return nil })
 }
 
-// enter admits a call; leave ends it.
-func (s *Store) enter(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if s.closed {
-		return ErrClosed
-	}
-	s.calls.Add(1)
-	return nil
-}
-
-func (s *Store) leave() { s.calls.Done() }
-
 // write carries do out in the writer's next transaction. what names the
 // operation in errors that callers do not tell apart.
 func (s *Store) write(ctx context.Context, what string, rows int, do func(*writeTx) error) error {
-	if err := s.enter(ctx); err != nil {
-		return failure(what, err)
+	if err := s.calls.Enter(ctx); err != nil {
+		return relational.Failure(what, err)
 	}
-	defer s.leave()
-	return failure(what, s.writer.write(ctx, rows, do))
+	defer s.calls.Leave()
+	return relational.Failure(what, s.writer.Do(ctx, rows, do))
 }
 
 // read gives do the read pool. Statements of one read may see different
 // commits; snapshot is for those that may not.
 func (s *Store) read(ctx context.Context, what string, do func(reader) error) error {
-	if err := s.enter(ctx); err != nil {
-		return failure(what, err)
-	}
-	defer s.leave()
-	inner, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(s.life, cancel)()
-	err := do(reader{ctx: inner, db: s.readDB})
-	// SQLite says "interrupted" to both, and callers need to know which.
-	switch {
-	case err == nil || promised(err):
-		return err
-	case ctx.Err() != nil:
-		err = ctx.Err()
-	case s.life.Err() != nil:
-		err = ErrClosed
-	}
-	return failure(what, err)
+	return s.calls.Do(ctx, what, func(ctx context.Context) error { return do(reader{ctx: ctx, db: s.readDB}) })
 }
 
 // snapshot is read with one state of the database throughout.
@@ -221,24 +164,25 @@ func (s *Store) snapshot(ctx context.Context, what string, do func(reader) error
 	})
 }
 
-// failure adds what was being done to an error, unless it is one that the port
-// promises: those name their resource themselves.
-func failure(what string, err error) error {
-	if err == nil || promised(err) {
-		return err
-	}
-	return fmt.Errorf("%s: %w", what, err)
+// database is the store as relational.Database.
+type database struct{ *Store }
+
+// Read implements relational.Database.
+func (d database) Read(ctx context.Context, what string, do func(relational.Querier) error) error {
+	return d.read(ctx, what, func(r reader) error { return do(r) })
 }
 
-// promised reports whether an error is one of those that run.Store describes.
-func promised(err error) bool {
-	var (
-		notFound *run.NotFoundError
-		exists   *run.ExistsError
-		reuse    *run.RequestReuseError
-		state    *run.StateError
-		invalid  *run.InvalidError
-	)
-	return errors.As(err, &notFound) || errors.As(err, &exists) || errors.As(err, &reuse) ||
-		errors.As(err, &state) || errors.As(err, &invalid)
+// Snapshot implements relational.Database.
+func (d database) Snapshot(ctx context.Context, what string, do func(relational.Querier) error) error {
+	return d.snapshot(ctx, what, func(r reader) error { return do(r) })
+}
+
+// Write implements relational.Database.
+func (d database) Write(ctx context.Context, what string, rows int, do func(relational.Tx) error) error {
+	return d.write(ctx, what, rows, func(tx *writeTx) error { return do(tx) })
+}
+
+// Save implements relational.Database.
+func (d database) Save(ctx context.Context, what string, key run.RunKey, samples []relational.Sample) (int, error) {
+	return d.save(ctx, what, key, samples)
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/unmask-eval/unmask/internal/store/relational"
 )
 
 func openForTest(t *testing.T, c Config) *Store {
@@ -24,14 +26,14 @@ func openForTest(t *testing.T, c Config) *Store {
 // markRow writes a row that tells whether a request was kept.
 func markRow(name string) func(*writeTx) error {
 	return func(tx *writeTx) error {
-		return tx.run("INSERT INTO scenarios (project, id, revision, body) VALUES ('p', ?, '', x'00')", name)
+		return tx.Run("INSERT INTO scenarios (project, id, revision, body) VALUES ('p', ?, '', x'00')", name)
 	}
 }
 
 func marks(t *testing.T, s *Store) (names []string) {
 	t.Helper()
 	require.NoError(t, s.read(t.Context(), "marks", func(r reader) (err error) {
-		names, err = collect(r, func(row scanner) (name string, err error) {
+		names, err = relational.Collect(r, func(row relational.Scanner) (name string, err error) {
 			err = row.Scan(&name)
 			return name, err
 		}, "SELECT id FROM scenarios ORDER BY id")
@@ -62,10 +64,10 @@ func blocked(t *testing.T, s *Store) (release func()) {
 
 // queue writes in the background and returns when the request is queued.
 func queue(s *Store, do func(*writeTx) error) <-chan error {
-	before := len(s.writer.queue)
+	before := s.writer.Len()
 	done := make(chan error, 1)
 	go func() { done <- s.write(context.Background(), "test", 1, do) }()
-	for len(s.writer.queue) == before {
+	for s.writer.Len() == before {
 		runtime.Gosched()
 	}
 	return done
@@ -105,7 +107,7 @@ func TestARequestThatBreaksTheTransactionFailsAlone(t *testing.T) {
 		if err := markRow("breaking")(tx); err != nil {
 			return err
 		}
-		return tx.run("ROLLBACK")
+		return tx.Run("ROLLBACK")
 	})
 	last := queue(s, markRow("last"))
 	release()
@@ -146,7 +148,7 @@ func TestAFullQueueMakesCallersWait(t *testing.T) {
 	queued := queue(s, markRow("queued"))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.ErrorIs(t, s.writer.write(ctx, 1, markRow("no place")), context.Canceled)
+	require.ErrorIs(t, s.writer.Do(ctx, 1, markRow("no place")), context.Canceled)
 	release()
 	require.NoError(t, <-queued)
 	require.Equal(t, []string{"queued"}, marks(t, s))
@@ -178,7 +180,7 @@ func TestAReadEndsWithItsContext(t *testing.T) {
 	err := s.read(ctx, "count", func(r reader) error {
 		time.AfterFunc(time.Millisecond, cancel)
 		var n int
-		return r.row(endless).Scan(&n)
+		return r.Row(endless).Scan(&n)
 	})
 	require.ErrorIs(t, err, context.Canceled)
 	require.NoError(t, s.Ready(t.Context()))
@@ -192,12 +194,12 @@ func TestCloseWaitsForWhatIsQueued(t *testing.T) {
 	queued := queue(s, markRow("queued"))
 	closed := make(chan error, 1)
 	go func() { closed <- s.Close(context.Background()) }()
-	for s.enter(t.Context()) == nil {
-		s.leave()
+	for s.calls.Enter(t.Context()) == nil {
+		s.calls.Leave()
 	}
-	require.ErrorIs(t, s.write(t.Context(), "test", 1, markRow("late")), ErrClosed)
+	require.ErrorIs(t, s.write(t.Context(), "test", 1, markRow("late")), relational.ErrClosed)
 	_, err = s.GetEvaluation(t.Context(), "p", "e")
-	require.ErrorIs(t, err, ErrClosed)
+	require.ErrorIs(t, err, relational.ErrClosed)
 	release()
 	require.NoError(t, <-queued)
 	require.NoError(t, <-closed)
@@ -228,10 +230,10 @@ func TestCloseWithADeadlineRefusesWhatIsQueued(t *testing.T) {
 	cancel()
 	closed := make(chan error, 1)
 	go func() { closed <- s.Close(over) }()
-	<-s.life.Done()
+	<-s.calls.GivenUp()
 	release()
-	require.ErrorIs(t, <-queued, ErrClosed)
-	require.ErrorIs(t, <-reading, ErrClosed)
+	require.ErrorIs(t, <-queued, relational.ErrClosed)
+	require.ErrorIs(t, <-reading, relational.ErrClosed)
 	require.ErrorIs(t, <-closed, context.Canceled)
 
 	s, err = Open(t.Context(), Config{Path: path})
@@ -245,11 +247,11 @@ func TestAFullDiskStopsOnlyWhatDoesNotFit(t *testing.T) {
 	limit := func(pages int) {
 		require.NoError(t, s.write(t.Context(), "limit", 1, func(tx *writeTx) error {
 			var got int
-			return tx.row(fmt.Sprintf("PRAGMA max_page_count = %d", pages)).Scan(&got)
+			return tx.Row(fmt.Sprintf("PRAGMA max_page_count = %d", pages)).Scan(&got)
 		}))
 	}
 	huge := func(tx *writeTx) error {
-		return tx.run("INSERT INTO scenarios (project, id, revision, body) VALUES ('p', 'huge', '', zeroblob(10000000))")
+		return tx.Run("INSERT INTO scenarios (project, id, revision, body) VALUES ('p', 'huge', '', zeroblob(10000000))")
 	}
 	limit(500)
 	release := blocked(t, s)

@@ -45,6 +45,8 @@ func Run(t *testing.T, open func(t *testing.T) run.Store) {
 		{"text", textTests()},
 		{"contexts", contextTests()},
 		{"concurrency", concurrencyTests()},
+		{"races", raceTests()},
+		{"large", largeTests()},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			s := open(t)
