@@ -8,9 +8,9 @@ import (
 	"github.com/unmask-eval/unmask/internal/config"
 	"github.com/unmask-eval/unmask/internal/model"
 	"github.com/unmask-eval/unmask/internal/model/credential"
+	"github.com/unmask-eval/unmask/internal/model/limit"
 	"github.com/unmask-eval/unmask/internal/model/openai"
 	"github.com/unmask-eval/unmask/internal/model/sim"
-	"github.com/unmask-eval/unmask/internal/model/transport"
 	"github.com/unmask-eval/unmask/internal/run"
 )
 
@@ -27,6 +27,8 @@ type models struct {
 	// identities pin what stands behind the names.
 	identities map[string]string
 	sim        sim.Options
+	// limiters are shared by all names of one endpoint.
+	limiters map[string]*limit.Limiter
 
 	mu    sync.Mutex
 	built map[string]model.Model
@@ -37,14 +39,13 @@ const maxBuilt = 1024
 
 func newModels(list []config.Model, simOptions sim.Options) (*models, error) {
 	m := &models{named: map[string]*openai.Client{}, prices: map[string]run.Prices{}, identities: map[string]string{}, sim: simOptions, built: map[string]model.Model{}}
+	m.limiters = newLimiters(list)
 	for _, c := range list {
 		client, err := openai.New(openai.Config{
 			BaseURL: c.BaseURL, Model: c.ModelID,
 			APIKey:     credential.Ref{Env: c.APIKeyEnv, File: c.APIKeyFile},
 			TokenField: tokenField(c.MaxCompletionTokens), ResponseFormat: openai.ResponseFormat(c.ResponseFormat),
-			Transport: transport.Config{
-				CallTimeout: c.Timeout, FirstByteTimeout: c.Timeout, MaxAttempts: c.MaxAttempts,
-			},
+			Transport: m.transport(c),
 		})
 		if err != nil {
 			m.close()

@@ -99,6 +99,11 @@ var rules = []rule{
 		"what a document is, and whether one passes, is a pure function of facts, seed and text",
 	},
 	{
+		"internal/model/limit", nil,
+		[]string{"github.com/failsafe-go/failsafe-go", "golang.org/x/time"},
+		"when an endpoint is called depends on how it answers, and on nothing that is asked or said",
+	},
+	{
 		"internal/model",
 		[]string{"internal/transcript"},
 		[]string{"gonum.org/v1/gonum", "golang.org/x/sync"},

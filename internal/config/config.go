@@ -91,6 +91,11 @@ type Model struct {
 	APIKeyFile string `koanf:"api_key_file"`
 	// Timeout bounds one attempt; default 120 s.
 	Timeout time.Duration `koanf:"timeout"`
+	// ConnectTimeout bounds connecting, and on its own the TLS handshake; default
+	// 10 s. FirstByteTimeout bounds the wait for the reply to begin; default: Timeout.
+	ConnectTimeout   time.Duration `koanf:"connect_timeout"`
+	FirstByteTimeout time.Duration `koanf:"first_byte_timeout"`
+	Limits           `koanf:",squash"`
 	// MaxAttempts bounds the calls for one sample, retries included, 1 to 10; default 4.
 	MaxAttempts int `koanf:"max_attempts"`
 	// MaxCompletionTokens sends the token limit as max_completion_tokens, as
@@ -104,6 +109,44 @@ type Model struct {
 	// json_schema (the default), json_object or none.
 	ResponseFormat string `koanf:"response_format"`
 }
+
+// Limits bound the calls to an endpoint, whoever makes them. How many are in flight
+// is found out within these bounds.
+type Limits struct {
+	// MaxConcurrency bounds the calls in flight, 1 to 4096; default 1024.
+	MaxConcurrency int `koanf:"max_concurrency"`
+	// RequestsPerMinute and TokensPerMinute bound the rates; 0 sets no bound.
+	// Tokens are those of prompt and reply together.
+	RequestsPerMinute int `koanf:"requests_per_minute"`
+	TokensPerMinute   int `koanf:"tokens_per_minute"`
+	// MaxWait is how long one call is patient with an endpoint that refuses for the
+	// rate, which uses up none of MaxAttempts; 1 s to 24 h, default 10 min.
+	MaxWait time.Duration `koanf:"max_wait"`
+}
+
+func (l Limits) check(add func(field, format string, args ...any)) {
+	for _, n := range []struct {
+		key         string
+		value, most int
+	}{
+		{"max_concurrency", l.MaxConcurrency, maxConcurrency},
+		{"requests_per_minute", l.RequestsPerMinute, maxPerMinute},
+		{"tokens_per_minute", l.TokensPerMinute, maxPerMinute},
+	} {
+		if n.value < 0 || n.value > n.most {
+			add(n.key, "must be between 1 and %d, got %d", n.most, n.value)
+		}
+	}
+	if d := l.MaxWait; d != 0 && (d < time.Second || d > 24*time.Hour) {
+		add("max_wait", "must be between 1s and 24h, got %s", d)
+	}
+}
+
+// The highest bounds that make sense.
+const (
+	maxConcurrency = 4096
+	maxPerMinute   = 1_000_000_000
+)
 
 // Default returns the settings of a server that nobody configured: loopback
 // only, and a database in the user's data directory.
@@ -249,6 +292,13 @@ func (m *Model) check(add func(field, format string, args ...any)) {
 	if m.Timeout < 0 {
 		add("timeout", "must be positive, got %s", m.Timeout)
 	}
+	if m.ConnectTimeout < 0 {
+		add("connect_timeout", "must be positive, got %s", m.ConnectTimeout)
+	}
+	if m.FirstByteTimeout < 0 || m.FirstByteTimeout > m.Timeout {
+		add("first_byte_timeout", "must be positive and at most timeout, got %s", m.FirstByteTimeout)
+	}
+	m.Limits.check(add)
 	if f := m.ResponseFormat; f != "json_schema" && f != "json_object" && f != "none" {
 		add("response_format", "must be json_schema, json_object or none, got %q", f)
 	}

@@ -65,6 +65,9 @@ func TestBadSettingsAreAllNamed(t *testing.T) {
 		{"a model without anything", "models:\n- name: sim/x\n", nil, []string{"models[0].name", "models[0].base_url", "models[0].model_id"}},
 		{"a credential in a URL", "models:\n- {name: a, base_url: 'http://u:p@h/v1', model_id: m}\n", nil, []string{"models[0].base_url"}},
 		{"prices that are none", "models:\n- {name: a, base_url: 'http://h/v1', model_id: m, input_price: -1, output_price: .nan}\n", nil, []string{"models[0].input_price", "models[0].output_price"}},
+		{"limits that are none", "models:\n- {name: a, base_url: 'http://h/v1', model_id: m, max_concurrency: 5000, requests_per_minute: -1, tokens_per_minute: 2000000000, max_wait: 1ms, connect_timeout: -1s, first_byte_timeout: 3m}\n", nil, []string{
+			"models[0].connect_timeout", "models[0].first_byte_timeout", "models[0].max_concurrency", "models[0].requests_per_minute", "models[0].tokens_per_minute", "models[0].max_wait",
+		}},
 		{"a response format of another kind", "models:\n- {name: a, base_url: 'http://h/v1', model_id: m, response_format: xml}\n", nil, []string{"models[0].response_format"}},
 		{"a grader without anything", "graders:\n- {}\n", nil, []string{"graders[0].id", "graders[0].kind"}},
 		{"a grader by the name of the built-in one", "graders:\n- {id: rubric, kind: judge, model: sim/judge}\n", nil, []string{"graders[0].id"}},

@@ -60,6 +60,7 @@ func (c *Client) Generate(ctx context.Context, req model.Request) (model.Reply, 
 		URL:    c.endpoint.url,
 		Header: header,
 		Body:   body,
+		Usage:  &reply.Usage,
 		Decode: func(body []byte) (err error) {
 			reply, err = decode(body, c.endpoint.kind)
 			return err
