@@ -346,3 +346,45 @@ func TestNothingIsLostUnderRandomUse(t *testing.T) {
 		})
 	}
 }
+
+// A refusal of the only call in flight does not speak against many of them.
+func TestTheLimitComesBackAfterAStorm(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		alone bool
+		want  int
+	}{
+		{"that went on for a call alone", true, startLimit},
+		{"that many calls at once may have made", false, startLimit/2 + 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := New(Config{})
+				var held []*Permit
+				for range startLimit {
+					held = append(held, acquire(t, l))
+				}
+				for _, p := range held {
+					p.Throttled(0)
+				}
+				if tt.alone {
+					_, p := after(t, l)
+					p.Throttled(0)
+				}
+				_, p := after(t, l)
+				p.Done(Usage{})
+				for l.Stats().Limit == startLimit/2 {
+					round := make([]*Permit, l.Stats().Limit)
+					for i := range round {
+						round[i] = acquire(t, l)
+					}
+					time.Sleep(time.Second)
+					for _, p := range round {
+						p.Done(Usage{})
+					}
+				}
+				require.Equal(t, tt.want, l.Stats().Limit)
+			})
+		})
+	}
+}

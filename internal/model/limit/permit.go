@@ -40,10 +40,12 @@ func (p *Permit) Throttled(retryAfter time.Duration) {
 			l.refusing, l.refusingSince = true, now
 		}
 		if l.probe == p {
-			// Refused all alone: how many are in flight is not what is wrong.
 			l.probe = nil
 			l.refusals++
 			l.search.lost(p.epoch, p.seq)
+			if l.inFlight == 0 {
+				l.search.innocent()
+			}
 		} else {
 			l.search.overloaded(p.epoch)
 		}

@@ -50,6 +50,8 @@ type search struct {
 	// ceiling is the limit that was refused last; beyond three quarters of it the
 	// steps are small.
 	ceiling int
+	// back is the limit to go back to after one round, or 0.
+	back int
 }
 
 type point struct {
@@ -135,11 +137,20 @@ func (s *search) overloaded(epoch int) {
 	if epoch != s.epoch {
 		return
 	}
-	s.ceiling = s.limit
+	s.ceiling, s.back = s.limit, 0
 	s.base, s.direction, s.next, s.rest, s.restFor = point{}, 0, 1, 0, 1
 	s.step = max(minStep(s.limit), s.limit/8)
 	s.starting = true
 	s.move(s.limit / 2)
+}
+
+// innocent notes that a call was refused although it was the only one: how many
+// were in flight was not the reason. Half of them still go first when the endpoint
+// answers again, and if none is refused, all the others.
+func (s *search) innocent() {
+	if s.ceiling > s.limit {
+		s.back = s.ceiling
+	}
 }
 
 // look decides when enough calls of this epoch are known.
@@ -149,6 +160,12 @@ func (s *search) look() {
 			return
 		}
 		if !s.known() {
+			return
+		}
+		if s.back > 0 {
+			n := s.back
+			s.back, s.ceiling, s.starting, s.step = 0, 0, false, minStep(n)
+			s.move(n)
 			return
 		}
 		p, ok := measure(s.samples[:s.want])
