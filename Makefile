@@ -100,7 +100,7 @@ bench-stats: ## Simulate the error rates of the estimators and gates (long).
 	go run ./bench/stats
 
 .PHONY: bench-models
-bench-models: ## Find the knee of a simulated endpoint and come through a storm of 429s (5 min).
+bench-models: ## Find the knee of a simulated endpoint and come through a storm of 429s (7 min).
 	go run ./bench/models
 
 .PHONY: recovery

@@ -3,7 +3,7 @@
 //
 // The endpoint works on a known number of requests at once, each for a known time,
 // and queues the rest, so the knee is known. `make bench-models` runs it; it takes
-// about three minutes and ends by itself.
+// about seven minutes and ends by itself.
 package main
 
 import (
@@ -26,8 +26,8 @@ import (
 
 func main() {
 	storm := flag.Duration("storm", 20*time.Second, "length of the storm")
-	settle := flag.Duration("settle", 30*time.Second, "time to find the knee")
-	serve := flag.Duration("serve", 50*time.Millisecond, "time of service of one request")
+	settle := flag.Duration("settle", 45*time.Second, "time to find the knee")
+	serve := flag.Duration("serve", 100*time.Millisecond, "time of service of one request")
 	flag.Parse()
 	if err := measure(*settle, *storm, *serve); err != nil {
 		fmt.Fprintln(os.Stderr, "bench/models:", err)
@@ -38,7 +38,7 @@ func main() {
 func measure(settle, storm, serve time.Duration) error {
 	fmt.Printf("knee: callers = 4 x servers + 16, %v of service, limit over the last quarter of %v\n", serve, settle)
 	fmt.Printf("%8s %24s %24s\n", "servers", "unmask mean (low-high)", "failsafe mean (low-high)")
-	for _, servers := range []int{4, 16, 40} {
+	for _, servers := range []int{4, 16, 32} {
 		ours, err := knee(servers, settle, serve, false)
 		if err != nil {
 			return err

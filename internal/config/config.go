@@ -64,6 +64,9 @@ type Store struct {
 type Runs struct {
 	// MaxInProgress bounds the runs in progress at once, 1 to 10000.
 	MaxInProgress int `koanf:"max_in_progress"`
+	// Record is a file to which every exchange with a model is added, for a replay;
+	// "" records nothing. It holds prompts and replies, and no credentials.
+	Record string `koanf:"record"`
 }
 
 // Log is about logging.
@@ -79,8 +82,11 @@ type Model struct {
 	// Name is what runs call it: letters, digits, '.', '_', '-', not starting
 	// with "sim/", which names the simulated models.
 	Name string `koanf:"name"`
-	// Provider is "openai-compatible".
+	// Provider is "openai-compatible", or "replay" for a recording.
 	Provider string `koanf:"provider"`
+	// File, of a replay, is the recording. ModelID then takes the exchanges with
+	// the model of that name alone.
+	File string `koanf:"file"`
 	// BaseURL is the endpoint, with or without /v1.
 	BaseURL string `koanf:"base_url"`
 	// ModelID is the model's id at the endpoint.
@@ -275,6 +281,13 @@ func (m *Model) check(add func(field, format string, args ...any)) {
 	if !modelName.MatchString(m.Name) {
 		add("name", "must be 1 to 100 letters, digits, '.', '_' or '-', got %q", m.Name)
 	}
+	if m.Provider == ProviderReplay {
+		m.checkReplay(add)
+		return
+	}
+	if m.File != "" {
+		add("file", "is for the provider replay")
+	}
 	if m.Provider != "openai-compatible" {
 		add("provider", "must be openai-compatible, got %q", m.Provider)
 	}
@@ -311,6 +324,30 @@ func (m *Model) check(add func(field, format string, args ...any)) {
 	}{{"input_price", m.InputPrice}, {"output_price", m.OutputPrice}} {
 		if p.price != nil && !(*p.price >= 0 && *p.price <= maxPrice) {
 			add(p.key, "must be between 0 and %g, got %v", maxPrice, *p.price)
+		}
+	}
+}
+
+// ProviderReplay answers from a recording.
+const ProviderReplay = "replay"
+
+// checkReplay refuses what has no bearing on a recording, so that nobody believes
+// that an endpoint is called.
+func (m *Model) checkReplay(add func(field, format string, args ...any)) {
+	if m.File == "" {
+		add("file", "must name the recording")
+	}
+	for _, s := range []struct {
+		key string
+		set bool
+	}{
+		{"base_url", m.BaseURL != ""}, {"api_key_env", m.APIKeyEnv != ""}, {"api_key_file", m.APIKeyFile != ""},
+		{"max_concurrency", m.MaxConcurrency != 0}, {"requests_per_minute", m.RequestsPerMinute != 0},
+		{"tokens_per_minute", m.TokensPerMinute != 0}, {"max_wait", m.MaxWait != 0},
+		{"connect_timeout", m.ConnectTimeout != 0}, {"first_byte_timeout", m.FirstByteTimeout != 0},
+	} {
+		if s.set {
+			add(s.key, "has no bearing on a replay")
 		}
 	}
 }

@@ -68,6 +68,10 @@ func TestBadSettingsAreAllNamed(t *testing.T) {
 		{"limits that are none", "models:\n- {name: a, base_url: 'http://h/v1', model_id: m, max_concurrency: 5000, requests_per_minute: -1, tokens_per_minute: 2000000000, max_wait: 1ms, connect_timeout: -1s, first_byte_timeout: 3m}\n", nil, []string{
 			"models[0].connect_timeout", "models[0].first_byte_timeout", "models[0].max_concurrency", "models[0].requests_per_minute", "models[0].tokens_per_minute", "models[0].max_wait",
 		}},
+		{"a replay of nothing", "models:\n- {name: a, provider: replay, base_url: 'http://h/v1', api_key_env: K, max_wait: 1m}\n", nil, []string{
+			"models[0].file", "models[0].base_url", "models[0].api_key_env", "models[0].max_wait",
+		}},
+		{"a recording at an endpoint", "models:\n- {name: a, base_url: 'http://h/v1', model_id: m, file: x}\n", nil, []string{"models[0].file"}},
 		{"a response format of another kind", "models:\n- {name: a, base_url: 'http://h/v1', model_id: m, response_format: xml}\n", nil, []string{"models[0].response_format"}},
 		{"a grader without anything", "graders:\n- {}\n", nil, []string{"graders[0].id", "graders[0].kind"}},
 		{"a grader by the name of the built-in one", "graders:\n- {id: rubric, kind: judge, model: sim/judge}\n", nil, []string{"graders[0].id"}},

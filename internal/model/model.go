@@ -125,7 +125,7 @@ type Error struct {
 	// Final says that every further sample would fail in the same way, whatever
 	// the class.
 	Final bool
-	Err        error
+	Err   error
 }
 
 // Error implements error.

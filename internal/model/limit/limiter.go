@@ -338,6 +338,9 @@ func (l *Limiter) pause(now time.Time, asked time.Duration) {
 	}
 }
 
+// Config returns the bounds, with their defaults.
+func (l *Limiter) Config() Config { return l.cfg }
+
 // Stats is the state of a limiter.
 type Stats struct {
 	// Limit is the number of calls that may be in flight now; InFlight and Waiting

@@ -327,8 +327,10 @@ func (s *search) reject() {
 // limit unless the search rests.
 func (s *search) atBase(p point) {
 	if old := s.base; old.rate > 0 && p.rate < slower*old.rate && old.rate-p.rate > 3*p.error*old.rate {
-		s.base, s.rest, s.restFor, s.next = point{}, 0, 1, 1
-		s.step = minStep(p.n)
+		// It may have been a moment's slowness, or calls that became longer, so
+		// the way back is as quick as at the start.
+		s.base, s.rest, s.restFor, s.next, s.starting = point{}, 0, 1, 1, true
+		s.step = max(minStep(p.n), p.n/8)
 		s.move(int(float64(p.n) * p.rate / old.rate))
 		return
 	}
