@@ -182,3 +182,17 @@ func TestLimitKeepsToItsBound(t *testing.T) {
 		})
 	}
 }
+
+// A pause of the endpoint, as for a collection of its garbage, moves the limit for a
+// moment only.
+func TestAMomentsSlownessIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(Config{})
+		s := newStation(24, 50*time.Millisecond)
+		s.load(l, 96, 20*time.Second)
+		slow := time.Now().Add(300 * time.Millisecond)
+		s.serve = func(float64) time.Duration { return 50*time.Millisecond + max(0, time.Until(slow)) }
+		s.load(l, 96, 4*time.Second)
+		require.InDelta(t, 24, l.Stats().Limit, 2.4)
+	})
+}

@@ -52,6 +52,8 @@ type search struct {
 	ceiling int
 	// back is the limit to go back to after one round, or 0.
 	back int
+	// doubted says that the base was found slower once.
+	doubted bool
 }
 
 type point struct {
@@ -137,7 +139,7 @@ func (s *search) overloaded(epoch int) {
 	if epoch != s.epoch {
 		return
 	}
-	s.ceiling, s.back = s.limit, 0
+	s.ceiling, s.back, s.doubted = s.limit, 0, false
 	s.base, s.direction, s.next, s.rest, s.restFor = point{}, 0, 1, 0, 1
 	s.step = max(minStep(s.limit), s.limit/8)
 	s.starting = true
@@ -327,13 +329,10 @@ func (s *search) reject() {
 // limit unless the search rests.
 func (s *search) atBase(p point) {
 	if old := s.base; old.rate > 0 && p.rate < slower*old.rate && old.rate-p.rate > 3*p.error*old.rate {
-		// It may have been a moment's slowness, or calls that became longer, so
-		// the way back is as quick as at the start.
-		s.base, s.rest, s.restFor, s.next, s.starting = point{}, 0, 1, 1, true
-		s.step = max(minStep(p.n), p.n/8)
-		s.move(int(float64(p.n) * p.rate / old.rate))
+		s.cut(p, old)
 		return
 	}
+	s.doubted = false
 	s.base = p
 	if s.rest > 0 {
 		s.rest--
@@ -342,6 +341,23 @@ func (s *search) atBase(p point) {
 	}
 	s.direction = s.next
 	s.try()
+}
+
+// cut lowers the limit of an endpoint that has become slower. It may have been a
+// moment's slowness, so the first time it goes back after one round, and only when
+// it is slow again the search begins anew from the lower limit.
+func (s *search) cut(p, old point) {
+	lower := int(float64(p.n) * p.rate / old.rate)
+	if !s.doubted {
+		s.doubted = true
+		s.move(lower)
+		s.back = p.n
+		return
+	}
+	s.doubted = false
+	s.base, s.rest, s.restFor, s.next, s.starting = point{}, 0, 1, 1, true
+	s.step = max(minStep(p.n), p.n/8)
+	s.move(lower)
 }
 
 // try moves to the next limit in the direction, or turns where there is none.
