@@ -67,7 +67,7 @@ type endpoint struct {
 }
 
 func newEndpoint(servers int, serve time.Duration) (*endpoint, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}

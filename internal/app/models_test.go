@@ -161,7 +161,9 @@ func TestModelsAreListed(t *testing.T) {
 
 	a := s.do("GET", "/v1/models", "")
 	require.Equal(t, 200, a.code)
-	var list struct{ Models []struct{ Name, Provider string } }
+	var list struct {
+		Models []struct{ Name, Provider string }
+	}
 	require.NoError(t, json.Unmarshal([]byte(a.body), &list))
 	require.Equal(t, "models/a", list.Models[0].Name)
 	require.Equal(t, 200, s.do("GET", "/v1/models/sim/refuser%3Fchannel=native", "").code)

@@ -341,10 +341,15 @@ func (m *Model) checkReplay(add func(field, format string, args ...any)) {
 		key string
 		set bool
 	}{
-		{"base_url", m.BaseURL != ""}, {"api_key_env", m.APIKeyEnv != ""}, {"api_key_file", m.APIKeyFile != ""},
-		{"max_concurrency", m.MaxConcurrency != 0}, {"requests_per_minute", m.RequestsPerMinute != 0},
-		{"tokens_per_minute", m.TokensPerMinute != 0}, {"max_wait", m.MaxWait != 0},
-		{"connect_timeout", m.ConnectTimeout != 0}, {"first_byte_timeout", m.FirstByteTimeout != 0},
+		{"base_url", m.BaseURL != ""},
+		{"api_key_env", m.APIKeyEnv != ""},
+		{"api_key_file", m.APIKeyFile != ""},
+		{"max_concurrency", m.MaxConcurrency != 0},
+		{"requests_per_minute", m.RequestsPerMinute != 0},
+		{"tokens_per_minute", m.TokensPerMinute != 0},
+		{"max_wait", m.MaxWait != 0},
+		{"connect_timeout", m.ConnectTimeout != 0},
+		{"first_byte_timeout", m.FirstByteTimeout != 0},
 	} {
 		if s.set {
 			add(s.key, "has no bearing on a replay")

@@ -16,7 +16,7 @@
 //     available, one call a second tries it, and its failure is the failure of all
 //     that wait, so that a dead endpoint is neither hammered nor waited for.
 //
-// docs/decisions/0012-adaptive-concurrency.md has the reasons and measurements.
+// docs/decisions/0022-adaptive-concurrency.md has the reasons and measurements.
 package limit
 
 import (

@@ -16,7 +16,8 @@ import (
 // 1 where the endpoint has room, 0 where every further call only waits. The knee is
 // where e falls below 1/2. The search tries a limit above and one below the one it
 // stands on, in steps that double with every success and halve with every failure,
-// and rests for longer and longer when neither is better.
+// and rests for longer and longer when neither is better. It goes down only when the
+// base, measured once more, is no better after all.
 //
 // Work is counted in tokens of the reply where the endpoint reports them, because
 // replies of many lengths would drown what a step of a few per cent changes.
@@ -52,6 +53,9 @@ type search struct {
 	ceiling int
 	// back is the limit to go back to after one round, or 0.
 	back int
+	// lower is a limit below the base that seems as good, until the base is
+	// measured again.
+	lower point
 	// doubted says that the base was found slower once.
 	doubted bool
 }
@@ -139,7 +143,7 @@ func (s *search) overloaded(epoch int) {
 	if epoch != s.epoch {
 		return
 	}
-	s.ceiling, s.back, s.doubted = s.limit, 0, false
+	s.ceiling, s.back, s.doubted, s.lower = s.limit, 0, false, point{}
 	s.base, s.direction, s.next, s.rest, s.restFor = point{}, 0, 1, 0, 1
 	s.step = max(minStep(s.limit), s.limit/8)
 	s.starting = true
@@ -275,7 +279,9 @@ func (s *search) decide(p point) {
 		}
 	case -1:
 		if elasticity(p, s.base) < threshold {
-			s.accept(p)
+			// The base may have been measured in a slow moment.
+			s.lower, s.direction = p, 0
+			s.move(s.base.n)
 			return
 		}
 	default:
@@ -328,6 +334,16 @@ func (s *search) reject() {
 // atBase takes the newest measurement of the base, and leaves it to try another
 // limit unless the search rests.
 func (s *search) atBase(p point) {
+	if lower := s.lower; lower.n > 0 {
+		s.lower, s.direction = point{}, -1
+		s.base.rate = max(s.base.rate, p.rate)
+		if elasticity(lower, s.base) < threshold {
+			s.accept(lower)
+		} else {
+			s.reject()
+		}
+		return
+	}
 	if old := s.base; old.rate > 0 && p.rate < slower*old.rate && old.rate-p.rate > 3*p.error*old.rate {
 		s.cut(p, old)
 		return

@@ -304,6 +304,7 @@ func TestACutLineIsLeftOut(t *testing.T) {
 
 func TestWhatIsNoRecordingIsRefused(t *testing.T) {
 	good := `{"version":1,"model":"m","model_digest":"","time":"2026-01-01T00:00:00Z","request":{"messages":[{"role":"user","content":"x"}],"sampling":{},"seed":1},"reply":{"raw":"y","usage":{"input_tokens":0,"output_tokens":0,"reasoning_tokens":0},"latency_ns":0,"attempts":1}}` + "\n"
+	asked, _, _ := strings.Cut(good, `,"reply"`)
 	for _, tt := range []struct{ name, text, want string }{
 		{"empty", "", "no exchange"},
 		{"another file", "secret-marker\n", "line 1: is not JSON"},
@@ -312,11 +313,11 @@ func TestWhatIsNoRecordingIsRefused(t *testing.T) {
 		{"an unknown field", strings.Replace(good, `"seed"`, `"secret":1,"seed"`, 1), "line 1"},
 		{"two values", strings.TrimSuffix(good, "\n") + good, "line 1: more than one"},
 		{"another version", strings.Replace(good, `"version":1`, `"version":2`, 1), "line 1: version: must be 1, got 2"},
-		{"neither reply nor error", good[:strings.Index(good, `,"reply"`)] + "}\n", "line 1: must have either reply or error"},
+		{"neither reply nor error", asked + "}\n", "line 1: must have either reply or error"},
 		{"no messages", strings.Replace(good, `{"role":"user","content":"x"}`, "", 1), "line 1: request.messages: must not be empty"},
 		{"a number for a text", strings.Replace(good, `"content":"x"`, `"content":7`, 1), "line 1: a text must be"},
 		{"bad base64", strings.Replace(good, `"content":"x"`, `"content":{"base64":"*"}`, 1), "line 1: base64"},
-		{"an error without a class", good[:strings.Index(good, `,"reply"`)] + `,"error":{"message":"","attempts":1,"class":""}}` + "\n", "line 1: error.class"},
+		{"an error without a class", asked + `,"error":{"message":"","attempts":1,"class":""}}` + "\n", "line 1: error.class"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := newPath(t)
@@ -398,7 +399,7 @@ func FuzzRead(f *testing.F) {
 		err = eachLine(bytes.NewReader(data), func(line []byte, _ bool) error {
 			x, err := decodeLine(line)
 			if err != nil {
-				return nil // the cut last line
+				return nil //nolint:nilerr // the cut last line
 			}
 			again, err := encodeLine(x)
 			require.NoError(t, err)

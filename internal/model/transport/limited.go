@@ -84,8 +84,14 @@ func redact(h http.Header, body []byte) []byte {
 		if scheme, rest, ok := strings.Cut(value, " "); ok && strings.EqualFold(scheme, "Bearer") {
 			value = rest
 		}
-		if len(value) >= shortestSecret && bytes.Contains(body, []byte(value)) {
-			body = bytes.ReplaceAll(body, []byte(value), []byte(credential.Redacted))
+		if len(value) < shortestSecret {
+			continue
+		}
+		// Some servers escape slashes.
+		for _, form := range []string{value, strings.ReplaceAll(value, "/", `\/`)} {
+			if bytes.Contains(body, []byte(form)) {
+				body = bytes.ReplaceAll(body, []byte(form), []byte(credential.Redacted))
+			}
 		}
 	}
 	return body

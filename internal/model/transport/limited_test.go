@@ -74,7 +74,7 @@ func simulated(t *testing.T, cfg transport.Config, h http.HandlerFunc) (post fun
 	return post, func() {
 		client.Close()
 		require.NoError(t, server.Close())
-		<-done
+		require.ErrorIs(t, <-done, http.ErrServerClosed)
 	}
 }
 
@@ -257,13 +257,13 @@ func TestTheCallersEndLeavesTheLimiterFree(t *testing.T) {
 
 // Servers echo what they were sent, also in replies that are none of an error.
 func TestEchoedCredentialsAreTakenOut(t *testing.T) {
-	const key = "sk-planted-4711-credential"
+	const key = "sk-planted/4711+credential"
 	for _, header := range []http.Header{
 		{"Authorization": {"Bearer " + key}}, {"X-Api-Key": {key}}, {"X-Goog-Api-Key": {key}},
 	} {
 		f := serve(t, transport.Config{}, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
-			_, _ = fmt.Fprintf(w, `{"text":"your key is %s, %s"}`, key, key)
+			_, _ = fmt.Fprintf(w, `{"text":"your key is %s, %s"}`, key, strings.ReplaceAll(key, "/", `\/`))
 		})
 		var got string
 		_, err := f.client.Post(t.Context(), transport.Call{URL: f.url, Body: []byte(`{}`), Header: header, Decode: func(body []byte) error {
