@@ -216,7 +216,7 @@ func TestImportsPointInwards(t *testing.T) {
 
 // TestOnlyTheAppKnowsAdapters keeps construction in one place.
 func TestOnlyTheAppKnowsAdapters(t *testing.T) {
-	adapters := []string{"internal/store", "internal/model/openai", "internal/model/sim", "internal/model/simserver", "internal/gateway", "internal/telemetry"}
+	adapters := []string{"internal/store", "internal/model/openai", "internal/model/record", "internal/model/sim", "internal/model/simserver", "internal/gateway", "internal/telemetry"}
 	for _, p := range packages(t) {
 		path := strings.TrimPrefix(p.ImportPath, module)
 		if path == "internal/app" || hasPrefix(path, adapters) || strings.HasPrefix(path, "bench/") {
