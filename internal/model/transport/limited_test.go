@@ -106,7 +106,7 @@ func TestAStormCostsNoSample(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const (
 					servers, serve = 12, 50 * time.Millisecond
-					calm, storm    = 15 * time.Second, 20 * time.Second
+					calm, storm    = 30 * time.Second, 20 * time.Second
 				)
 				begin := time.Now()
 				var refused, after atomic.Int64
@@ -125,7 +125,7 @@ func TestAStormCostsNoSample(t *testing.T) {
 				})
 				defer stop()
 				var wg sync.WaitGroup
-				for range 48 {
+				for range 32 {
 					wg.Go(func() {
 						for time.Since(begin) < calm+storm+10*time.Second {
 							if _, err := post(context.Background()); err != nil {
