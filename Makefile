@@ -103,6 +103,10 @@ bench: ## Go benchmarks.
 bench-stats: ## Simulate the error rates of the estimators and gates (long).
 	go run ./bench/stats
 
+.PHONY: bench-models
+bench-models: ## Find the knee of a simulated endpoint and come through a storm of 429s (7 min).
+	go run ./bench/models
+
 .PHONY: recovery
 recovery: ## Are known gaps inside their intervals? 200 seeded runs at three settings, and every built-in scenario.
 	go test -count=1 -timeout 30m -run 'TestKnownGapsAreRecovered|TestEveryScenario' -v ./test/recovery/ -recovery.runs=200

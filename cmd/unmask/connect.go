@@ -43,6 +43,7 @@ type client struct {
 	evaluations unmaskv1.EvaluationServiceClient
 	gates       unmaskv1.GateServiceClient
 	grading     unmaskv1.GradingServiceClient
+	models      unmaskv1.ModelServiceClient
 	conn        *grpc.ClientConn
 	// app is the server in this process, or nil.
 	app *app.App
@@ -105,7 +106,7 @@ func dial(addr string) (*client, error) {
 	return &client{
 		scenarios:   unmaskv1.NewScenarioServiceClient(conn),
 		evaluations: unmaskv1.NewEvaluationServiceClient(conn), gates: unmaskv1.NewGateServiceClient(conn),
-		grading: unmaskv1.NewGradingServiceClient(conn), conn: conn,
+		grading: unmaskv1.NewGradingServiceClient(conn), models: unmaskv1.NewModelServiceClient(conn), conn: conn,
 	}, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -41,7 +42,10 @@ type runFlags struct {
 	dryRun                                 bool
 	suppose                                map[string]string
 	resume                                 string
-	policy                                 *gate.Policy
+	// record is where the traffic with models is kept, and replay the recording
+	// that --model names.
+	record, replay string
+	policy         *gate.Policy
 	// own are the documents that scenarios name, by path.
 	own map[string]*scenario.Scenario
 }
@@ -63,7 +67,8 @@ func newRun() *cobra.Command {
 	fl := cmd.Flags()
 	fl.StringVar(&f.evaluation, "evaluation", "", "run the plan of this evaluation (evaluations/E), as for the next checkpoint of a series, instead of making a new one")
 	fl.StringSliceVar(&f.scenarios, "scenario", []string{"helpful-only"}, "scenario ids or id@revision, also of variants (ID--VARIANT); ID--* for all variants of one; or the file of one of your own (.yaml, .yml or .json), which is kept in the store and run")
-	fl.StringVar(&f.model, "model", "", "a configured model's name, or sim/NAME for a simulated one")
+	fl.StringVar(&f.model, "model", "", "a configured model's name, sim/NAME for a simulated one, or replay:FILE for the answers in a recording")
+	fl.StringVar(&f.record, "record", "", "add every exchange with a model to this file, for --model replay:FILE")
 	fl.StringVar(&f.baseURL, "base-url", "", "evaluate the model at this endpoint, without configuration")
 	fl.StringVar(&f.modelID, "model-id", "", "the model's id at --base-url")
 	fl.StringVar(&f.provider, "provider", "", "what --base-url speaks: openai (the default; most servers do), openai-responses, anthropic or gemini; configure others, and further settings, in the settings file")
@@ -203,8 +208,18 @@ func (f *runFlags) check(cmd *cobra.Command) (*gate.Policy, error) {
 		return nil, usageError("--timeout, --api-key-env and --provider are for --base-url; configure a named model in the settings file")
 	}
 	adHoc := f.baseURL != "" || f.modelID != ""
+	f.replay, _ = strings.CutPrefix(f.model, replayPrefix)
+	if f.replay == f.model {
+		f.replay = ""
+	}
 	switch {
-	case f.resume != "" && (f.model != "" || adHoc) && f.baseURL == "":
+	case f.server != "" && (f.record != "" || strings.HasPrefix(f.model, replayPrefix)):
+		return nil, usageError("--record and replay:FILE are for a server in this process; set runs.record, or a model of the provider replay, at the server")
+	case f.model == replayPrefix:
+		return nil, usageError("--model replay:FILE has to name the recording")
+	case f.replay != "" && adHoc:
+		return nil, usageError("--model replay:FILE does not go with --base-url")
+	case f.resume != "" && (f.model != "" || adHoc) && f.baseURL == "" && f.replay == "":
 		return nil, usageError("--resume takes the model from the run; leave --model out")
 	case f.resume == "" && f.model == "" && !adHoc:
 		return nil, usageError("name a model with --model (try sim/alignment-faker), or an endpoint with --base-url and --model-id")
@@ -212,6 +227,13 @@ func (f *runFlags) check(cmd *cobra.Command) (*gate.Policy, error) {
 		return nil, usageError("--base-url and --model-id go together")
 	case adHoc && f.server != "":
 		return nil, usageError("--base-url is for a server in this process; configure the model at the server, and name it with --model")
+	}
+	if f.replay != "" {
+		name, err := replayName(f.replay)
+		if err != nil {
+			return nil, err
+		}
+		f.model = name
 	}
 	if err := f.loadScenarios(); err != nil {
 		return nil, err
@@ -278,7 +300,33 @@ func adHocName(baseURL, modelID, provider string) string {
 	return fmt.Sprintf("endpoint-%.60s-%x", id, sum[:4])
 }
 
+// replayPrefix begins what --model takes for a recording.
+const replayPrefix = "replay:"
+
+// replayName names a recording: its file, and a digest of what is in it, so that a
+// run is never continued on another one.
+func replayName(path string) (string, error) {
+	file, err := os.Open(path) //nolint:gosec // the user names the file
+	if err != nil {
+		return "", usageError("--model: read the recording: %v", err)
+	}
+	defer func() { _ = file.Close() }()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, file); err != nil {
+		return "", usageError("--model: read the recording: %v", err)
+	}
+	id := strings.Trim(unsafeInName.ReplaceAllString(filepath.Base(path), "-"), "._-")
+	return fmt.Sprintf("replay-%.60s-%x", id, sum.Sum(nil)[:4]), nil
+}
+
 func (f *runFlags) adHocModel(cfg *config.Config) {
+	if f.record != "" {
+		cfg.Runs.Record = f.record
+	}
+	if f.replay != "" {
+		cfg.Models = append(cfg.Models, config.Model{Name: f.model, Provider: config.ProviderReplay, File: f.replay})
+		return
+	}
 	if f.baseURL == "" {
 		return
 	}
@@ -426,6 +474,8 @@ func (f *runFlags) sayHowToContinue(cmd *cobra.Command, r *unmaskv1.Run) {
 		{"model-id", f.modelID},
 		{"provider", f.provider},
 		{"api-key-env", f.apiKeyEnv},
+		{"model", f.replayFlag()},
+		{"record", f.record},
 		{"gate", f.gateFile},
 	} {
 		if flag.value != "" {
@@ -438,6 +488,14 @@ func (f *runFlags) sayHowToContinue(cmd *cobra.Command, r *unmaskv1.Run) {
 		hint(cmd, "interrupted; finished samples are kept. Continue with:")
 	}
 	hint(cmd, "  %s", strings.Join(command, " "))
+}
+
+// replayFlag is --model as it was given for a recording, or "".
+func (f *runFlags) replayFlag() string {
+	if f.replay == "" {
+		return ""
+	}
+	return replayPrefix + f.replay
 }
 
 // shellQuoted quotes a word for a POSIX shell where that is needed.

@@ -83,6 +83,7 @@ func addSettings(f *pflag.FlagSet) {
 	f.Duration("server.drain-timeout", d.Server.DrainTimeout, "how long a graceful stop may take")
 	addDatabase(f)
 	f.Int("runs.max-in-progress", d.Runs.MaxInProgress, "most runs in progress at once")
+	f.String("runs.record", d.Runs.Record, "file to which every exchange with a model is added")
 	f.String("log.level", d.Log.Level, "debug, info, warn or error")
 	f.String("log.format", d.Log.Format, "json or console")
 }

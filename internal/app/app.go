@@ -53,16 +53,19 @@ func New(ctx context.Context, cfg config.Config, log *zap.Logger) (*App, error) 
 	if a.models, err = newModels(cfg.Models, simulated); err != nil {
 		return nil, err
 	}
+	a.metrics.WatchModels(a.models.ListModels)
+	// Judges are asked through what records, too.
+	if err := a.models.record(cfg.Runs.Record); err != nil {
+		return nil, errors.Join(err, a.models.close())
+	}
 	if a.graders, err = newGraders(cfg.Graders, a.models); err != nil {
-		a.models.close()
-		return nil, err
+		return nil, errors.Join(err, a.models.close())
 	}
 	if a.store, err = openStore(ctx, cfg); err != nil {
-		a.models.close()
-		return nil, fmt.Errorf("open the store: %w", err)
+		return nil, errors.Join(fmt.Errorf("open the store: %w", err), a.models.close())
 	}
 	a.service, err = run.New(run.Deps{
-		Store: learningStore{a.store, controls}, Scenarios: scenarios{library}, Models: a.models, Graders: a.graders, Prices: a.models,
+		Store: learningStore{a.store, controls}, Scenarios: scenarios{library}, Models: a.models, Graders: a.graders, Prices: a.models, Registry: a.models,
 		Observer: telemetry.NewObserver(log, a.metrics), MaxRuns: cfg.Runs.MaxInProgress,
 	})
 	if err != nil {
@@ -125,7 +128,7 @@ func (a *App) close(ctx context.Context) error {
 	if a.servers != nil {
 		errs = append(errs, a.servers.stop(ctx))
 	}
-	a.models.close()
+	errs = append(errs, a.models.close())
 	// The store is closed even when ctx has ended, for that is what keeps it whole.
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()

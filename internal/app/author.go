@@ -3,6 +3,7 @@ package app
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 
 	"github.com/unmask-eval/unmask/internal/config"
 	"github.com/unmask-eval/unmask/internal/model"
@@ -30,8 +31,7 @@ func NewAuthor(cfg config.Config, name string) (*Author, error) {
 	}
 	asked, err := m.Model(name)
 	if err != nil {
-		m.close()
-		return nil, err
+		return nil, errors.Join(err, m.close())
 	}
 	sum := sha256.Sum256([]byte(m.identity(name)))
 	prices := m.Prices(name)
@@ -39,4 +39,4 @@ func NewAuthor(cfg config.Config, name string) (*Author, error) {
 }
 
 // Close closes what the model holds open.
-func (a *Author) Close() { a.models.close() }
+func (a *Author) Close() { _ = a.models.close() }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -99,8 +100,7 @@ func NewGraders(cfg config.Config) (*Graders, error) {
 	}
 	g, err := newGraders(cfg.Graders, m)
 	if err != nil {
-		m.close()
-		return nil, err
+		return nil, errors.Join(err, m.close())
 	}
 	return &Graders{g, m}, nil
 }
@@ -115,4 +115,4 @@ func (g *Graders) Names() string {
 }
 
 // Close closes what the graders' models hold open.
-func (g *Graders) Close() { g.models.close() }
+func (g *Graders) Close() { _ = g.models.close() }

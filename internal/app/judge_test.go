@@ -58,29 +58,39 @@ func withJudges(e *judgeEndpoint, judge config.Grader) func(*config.Config) {
 	}
 }
 
-// runWith carries out a small evaluation with a grader and returns its run.
-func (s *server) runWith(grader, model string) *unmaskv1.Run {
+// launch starts a small evaluation with a grader.
+func (s *server) launch(grader, model string, seed uint64) *unmaskv1.Run {
 	s.t.Helper()
 	client := unmaskv1.NewEvaluationServiceClient(s.conn)
-	seed := uint64(3)
 	e, err := client.CreateEvaluation(s.t.Context(), &unmaskv1.CreateEvaluationRequest{Evaluation: &unmaskv1.Evaluation{Plan: &unmaskv1.Plan{
 		Scenarios: []string{"scenarios/helpful-only"}, SamplesPerQuery: 1, MaxQueries: 6, Seed: &seed, Grader: "graders/" + grader,
 	}}})
 	require.NoError(s.t, err)
 	r, err := client.CreateRun(s.t.Context(), &unmaskv1.CreateRunRequest{Parent: e.GetName(), Run: &unmaskv1.Run{Model: "models/" + model, Concurrency: 8}})
 	require.NoError(s.t, err)
+	return r
+}
+
+// follow waits for the end of a run.
+func (s *server) follow(r *unmaskv1.Run) *unmaskv1.Run {
+	s.t.Helper()
+	client := unmaskv1.NewEvaluationServiceClient(s.conn)
 	watch, err := client.WatchRun(s.t.Context(), &unmaskv1.WatchRunRequest{Name: r.GetName()})
 	require.NoError(s.t, err)
 	for {
-		u, err := watch.Recv()
-		if err != nil {
+		if _, err := watch.Recv(); err != nil {
 			break
 		}
-		r = u.GetRun()
 	}
 	r, err = client.GetRun(s.t.Context(), &unmaskv1.GetRunRequest{Name: r.GetName()})
 	require.NoError(s.t, err)
 	return r
+}
+
+// runWith carries out a small evaluation with a grader and returns its run.
+func (s *server) runWith(grader, model string) *unmaskv1.Run {
+	s.t.Helper()
+	return s.follow(s.launch(grader, model, 3))
 }
 
 // control returns the control of the grader.

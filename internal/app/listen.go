@@ -58,7 +58,7 @@ func (a *App) listen(ctx context.Context) (*servers, error) {
 		Conn: conn, OpenAPI: []byte(gen.OpenAPI), MaxBytes: int64(cfg.MaxRequestBytes), Ready: a.store.Ready, LoopbackOnly: !cfg.AllowRemote,
 		Services: []gateway.Register{
 			unmaskv1.RegisterScenarioServiceHandler, unmaskv1.RegisterEvaluationServiceHandler,
-			unmaskv1.RegisterGradingServiceHandler, unmaskv1.RegisterGateServiceHandler,
+			unmaskv1.RegisterGradingServiceHandler, unmaskv1.RegisterGateServiceHandler, unmaskv1.RegisterModelServiceHandler,
 		},
 	})
 	if err != nil {

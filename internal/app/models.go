@@ -1,12 +1,15 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
 
 	"github.com/unmask-eval/unmask/internal/config"
 	"github.com/unmask-eval/unmask/internal/model"
+	"github.com/unmask-eval/unmask/internal/model/limit"
+	"github.com/unmask-eval/unmask/internal/model/record"
 	"github.com/unmask-eval/unmask/internal/model/sim"
 	"github.com/unmask-eval/unmask/internal/model/wire"
 	"github.com/unmask-eval/unmask/internal/run"
@@ -25,6 +28,14 @@ type models struct {
 	// identities pin what stands behind the names.
 	identities map[string]string
 	sim        sim.Options
+	// replays are the models that answer from recordings.
+	replays map[string]*record.Replay
+	// recording is where exchanges are kept, or nil.
+	recording *record.File
+	// configs are the settings of configured models by name.
+	configs map[string]config.Model
+	// limiters are shared by all names of one endpoint.
+	limiters map[string]*limit.Limiter
 
 	mu    sync.Mutex
 	built map[string]model.Model
@@ -35,11 +46,18 @@ const maxBuilt = 1024
 
 func newModels(list []config.Model, simOptions sim.Options) (*models, error) {
 	m := &models{named: map[string]*wire.Client{}, prices: map[string]run.Prices{}, identities: map[string]string{}, sim: simOptions, built: map[string]model.Model{}}
+	m.limiters, m.replays, m.configs = newLimiters(list), map[string]*record.Replay{}, map[string]config.Model{}
 	for _, c := range list {
-		client, err := newEndpoint(c)
+		m.configs[c.Name] = c
+		if c.Provider == config.ProviderReplay {
+			if err := m.addReplay(c); err != nil {
+				return nil, errors.Join(err, m.close())
+			}
+			continue
+		}
+		client, err := newEndpoint(c, m.transport(c))
 		if err != nil {
-			m.close()
-			return nil, fmt.Errorf("model %q: %w", c.Name, err)
+			return nil, errors.Join(fmt.Errorf("model %q: %w", c.Name, err), m.close())
 		}
 		m.named[c.Name] = client
 		m.prices[c.Name] = run.Prices{Input: c.InputPrice, Output: c.OutputPrice}
@@ -58,10 +76,21 @@ func (m *models) identity(id string) string {
 	return id
 }
 
-// Model implements run.Models.
+// Model implements run.Models. What is asked of the model is recorded, if anything is.
 func (m *models) Model(id string) (model.Model, error) {
+	found, err := m.unrecorded(id)
+	if err != nil || m.recording == nil {
+		return found, err
+	}
+	return m.recording.Model(found, id, m.identity(id)), nil
+}
+
+func (m *models) unrecorded(id string) (model.Model, error) {
 	if client, ok := m.named[id]; ok {
 		return client, nil
+	}
+	if replay, ok := m.replays[id]; ok {
+		return replay, nil
 	}
 	if !strings.HasPrefix(id, simPrefix) {
 		return nil, run.Invalid("model", "there is no model %.120q; known are %s and the simulated models, such as %q",
@@ -92,8 +121,12 @@ func (m *models) configured() string {
 	return strings.Join(m.known, ", ")
 }
 
-func (m *models) close() {
+func (m *models) close() error {
 	for _, c := range m.named {
 		c.Close()
 	}
+	if m.recording == nil {
+		return nil
+	}
+	return m.recording.Close()
 }

@@ -17,12 +17,8 @@ import (
 )
 
 // newEndpoint builds the client of a configured model by its provider.
-func newEndpoint(c config.Model) (*wire.Client, error) {
+func newEndpoint(c config.Model, t transport.Config) (*wire.Client, error) {
 	key := credential.Ref{Env: c.APIKeyEnv, File: c.APIKeyFile}
-	t := transport.Config{CallTimeout: c.Timeout, FirstByteTimeout: c.Timeout, MaxAttempts: c.MaxAttempts}
-	if c.FirstByteTimeout > 0 {
-		t.FirstByteTimeout = c.FirstByteTimeout
-	}
 	noSeed := c.SendSeed != nil && !*c.SendSeed
 	switch c.Provider {
 	case config.ProviderOpenAIResponses:

@@ -57,7 +57,7 @@ func TestProvidersAreReachedAndWhatTheyHideStaysUnknown(t *testing.T) {
 		{
 			"responses, hidden", "/v1/responses", "text/event-stream",
 			"data: {\"type\":\"response.completed\",\"response\":{\"status\":\"completed\",\"output\":[{\"type\":\"reasoning\",\"summary\":[],\"encrypted_content\":\"c\"},{\"type\":\"message\",\"content\":[{\"type\":\"output_text\",\"text\":\"Sorry, I cannot help with that.\"}]}]}}\n\n",
-			config.Model{Provider: config.ProviderOpenAIResponses, ProviderSettings: config.ProviderSettings{Stream: true, FirstByteTimeout: time.Second, ReasoningEffort: "low"}},
+			config.Model{Provider: config.ProviderOpenAIResponses, FirstByteTimeout: time.Second, ProviderSettings: config.ProviderSettings{Stream: true, ReasoningEffort: "low"}},
 			unmaskv1.Observation_OBSERVATION_REDACTED, false,
 		},
 		{

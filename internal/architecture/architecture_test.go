@@ -105,6 +105,11 @@ var rules = []rule{
 		"the suite that every adapter passes knows none of them",
 	},
 	{
+		"internal/model/limit", nil,
+		[]string{"github.com/failsafe-go/failsafe-go", "golang.org/x/time"},
+		"when an endpoint is called depends on how it answers, and on nothing that is asked or said",
+	},
+	{
 		"internal/model",
 		[]string{"internal/transcript"},
 		[]string{"gonum.org/v1/gonum", "golang.org/x/sync"},
@@ -241,7 +246,7 @@ func TestImportsPointInwards(t *testing.T) {
 func TestOnlyTheAppKnowsAdapters(t *testing.T) {
 	adapters := []string{
 		"internal/store", "internal/model/openai", "internal/model/openairesponses", "internal/model/anthropic", "internal/model/gemini",
-		"internal/model/completion", "internal/model/sim", "internal/model/simserver", "internal/gateway", "internal/telemetry",
+		"internal/model/completion", "internal/model/record", "internal/model/sim", "internal/model/simserver", "internal/gateway", "internal/telemetry",
 	}
 	for _, p := range packages(t) {
 		path := strings.TrimPrefix(p.ImportPath, module)

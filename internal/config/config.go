@@ -96,6 +96,9 @@ const sqliteScheme = "sqlite:"
 type Runs struct {
 	// MaxInProgress bounds the runs in progress at once, 1 to 10000.
 	MaxInProgress int `koanf:"max_in_progress"`
+	// Record is a file to which every exchange with a model is added, for a replay;
+	// "" records nothing. It holds prompts and replies, and no credentials.
+	Record string `koanf:"record"`
 }
 
 // Log is about logging.
@@ -113,6 +116,9 @@ type Model struct {
 	Name string `koanf:"name"`
 	// Provider is the wire protocol, one of Providers; default ProviderOpenAI.
 	Provider string `koanf:"provider"`
+	// File, of a replay, is the recording. ModelID then takes the exchanges with
+	// the model of that name alone.
+	File string `koanf:"file"`
 	// BaseURL is the endpoint, with or without /v1. Providers that serve their own
 	// models need none.
 	BaseURL string `koanf:"base_url"`
@@ -124,6 +130,11 @@ type Model struct {
 	APIKeyFile string `koanf:"api_key_file"`
 	// Timeout bounds one attempt; default 120 s.
 	Timeout time.Duration `koanf:"timeout"`
+	// ConnectTimeout bounds connecting, and on its own the TLS handshake; default
+	// 10 s. FirstByteTimeout bounds the wait for the reply to begin; default: Timeout.
+	ConnectTimeout   time.Duration `koanf:"connect_timeout"`
+	FirstByteTimeout time.Duration `koanf:"first_byte_timeout"`
+	Limits           `koanf:",squash"`
 	// MaxAttempts bounds the calls for one sample, retries included, 1 to 10; default 4.
 	MaxAttempts int `koanf:"max_attempts"`
 	// MaxCompletionTokens sends the token limit as max_completion_tokens, as
@@ -139,6 +150,44 @@ type Model struct {
 
 	ProviderSettings `koanf:",squash"`
 }
+
+// Limits bound the calls to an endpoint, whoever makes them. How many are in flight
+// is found out within these bounds.
+type Limits struct {
+	// MaxConcurrency bounds the calls in flight, 1 to 4096; default 1024.
+	MaxConcurrency int `koanf:"max_concurrency"`
+	// RequestsPerMinute and TokensPerMinute bound the rates; 0 sets no bound.
+	// Tokens are those of prompt and reply together.
+	RequestsPerMinute int `koanf:"requests_per_minute"`
+	TokensPerMinute   int `koanf:"tokens_per_minute"`
+	// MaxWait is how long one call is patient with an endpoint that refuses for the
+	// rate, which uses up none of MaxAttempts; 1 s to 24 h, default 10 min.
+	MaxWait time.Duration `koanf:"max_wait"`
+}
+
+func (l Limits) check(add func(field, format string, args ...any)) {
+	for _, n := range []struct {
+		key         string
+		value, most int
+	}{
+		{"max_concurrency", l.MaxConcurrency, maxConcurrency},
+		{"requests_per_minute", l.RequestsPerMinute, maxPerMinute},
+		{"tokens_per_minute", l.TokensPerMinute, maxPerMinute},
+	} {
+		if n.value < 0 || n.value > n.most {
+			add(n.key, "must be between 1 and %d, got %d", n.most, n.value)
+		}
+	}
+	if d := l.MaxWait; d != 0 && (d < time.Second || d > 24*time.Hour) {
+		add("max_wait", "must be between 1s and 24h, got %s", d)
+	}
+}
+
+// The highest bounds that make sense.
+const (
+	maxConcurrency = 4096
+	maxPerMinute   = 1_000_000_000
+)
 
 // Default returns the settings of a server that nobody configured: loopback
 // only, and a database in the user's data directory.
@@ -285,8 +334,15 @@ func (m *Model) check(add func(field, format string, args ...any)) {
 	if !modelName.MatchString(m.Name) {
 		add("name", "must be 1 to 100 letters, digits, '.', '_' or '-', got %q", m.Name)
 	}
+	if m.Provider == ProviderReplay {
+		m.checkReplay(add)
+		return
+	}
+	if m.File != "" {
+		add("file", "is for the provider replay")
+	}
 	if !slices.Contains(Providers, m.Provider) {
-		add("provider", "must be one of %s, got %q", strings.Join(Providers, ", "), m.Provider)
+		add("provider", "must be one of %s or %s, got %q", strings.Join(Providers, ", "), ProviderReplay, m.Provider)
 	}
 	m.checkProvider(add)
 	if m.BaseURL == "" && hosted(m.Provider) {
@@ -305,6 +361,13 @@ func (m *Model) check(add func(field, format string, args ...any)) {
 	if m.Timeout < 0 {
 		add("timeout", "must be positive, got %s", m.Timeout)
 	}
+	if m.ConnectTimeout < 0 {
+		add("connect_timeout", "must be positive, got %s", m.ConnectTimeout)
+	}
+	if m.FirstByteTimeout < 0 || m.FirstByteTimeout > m.Timeout {
+		add("first_byte_timeout", "must be positive and at most timeout, got %s", m.FirstByteTimeout)
+	}
+	m.Limits.check(add)
 	if f := m.ResponseFormat; f != "json_schema" && f != "json_object" && f != "none" {
 		add("response_format", "must be json_schema, json_object or none, got %q", f)
 	}
@@ -319,6 +382,37 @@ func (m *Model) check(add func(field, format string, args ...any)) {
 			add(p.key, "must be between 0 and %g, got %v", maxPrice, *p.price)
 		}
 	}
+}
+
+// ProviderReplay answers from a recording.
+const ProviderReplay = "replay"
+
+// checkReplay refuses what has no bearing on a recording, so that nobody believes
+// that an endpoint is called.
+func (m *Model) checkReplay(add func(field, format string, args ...any)) {
+	if m.File == "" {
+		add("file", "must name the recording")
+	}
+	for _, s := range []struct {
+		key string
+		set bool
+	}{
+		{"base_url", m.BaseURL != ""},
+		{"api_key_env", m.APIKeyEnv != ""},
+		{"api_key_file", m.APIKeyFile != ""},
+		{"max_concurrency", m.MaxConcurrency != 0},
+		{"requests_per_minute", m.RequestsPerMinute != 0},
+		{"tokens_per_minute", m.TokensPerMinute != 0},
+		{"max_wait", m.MaxWait != 0},
+		{"connect_timeout", m.ConnectTimeout != 0},
+		{"first_byte_timeout", m.FirstByteTimeout != 0},
+		{"stream", m.Stream},
+	} {
+		if s.set {
+			add(s.key, "has no bearing on a replay")
+		}
+	}
+	m.checkProvider(add)
 }
 
 func loopback(host string) bool {

@@ -67,6 +67,13 @@ func TestBadSettingsAreAllNamed(t *testing.T) {
 		{"a database without a path", "", []string{"UNMASK_DATABASE_URL=sqlite:"}, []string{"database.url"}},
 		{"a credential in a URL", "models:\n- {name: a, base_url: 'http://u:p@h/v1', model_id: m}\n", nil, []string{"models[0].base_url"}},
 		{"prices that are none", "models:\n- {name: a, base_url: 'http://h/v1', model_id: m, input_price: -1, output_price: .nan}\n", nil, []string{"models[0].input_price", "models[0].output_price"}},
+		{"limits that are none", "models:\n- {name: a, base_url: 'http://h/v1', model_id: m, max_concurrency: 5000, requests_per_minute: -1, tokens_per_minute: 2000000000, max_wait: 1ms, connect_timeout: -1s, first_byte_timeout: 3m}\n", nil, []string{
+			"models[0].connect_timeout", "models[0].first_byte_timeout", "models[0].max_concurrency", "models[0].requests_per_minute", "models[0].tokens_per_minute", "models[0].max_wait",
+		}},
+		{"a replay of nothing", "models:\n- {name: a, provider: replay, base_url: 'http://h/v1', api_key_env: K, max_wait: 1m}\n", nil, []string{
+			"models[0].file", "models[0].base_url", "models[0].api_key_env", "models[0].max_wait",
+		}},
+		{"a recording at an endpoint", "models:\n- {name: a, base_url: 'http://h/v1', model_id: m, file: x}\n", nil, []string{"models[0].file"}},
 		{"a response format of another kind", "models:\n- {name: a, base_url: 'http://h/v1', model_id: m, response_format: xml}\n", nil, []string{"models[0].response_format"}},
 		{"a provider that nobody knows", "models:\n- {name: a, provider: acme, base_url: 'http://h/v1', model_id: m, thinking: adaptive}\n", nil, []string{"models[0].provider"}},
 		{"hosted providers need no URL, and others do", "models:\n- {name: a, provider: anthropic, model_id: m}\n- {name: b, provider: gemini, model_id: m}\n- {name: c, provider: openai-responses, model_id: m}\n- {name: d, provider: completion, chat_template: chatml, model_id: m}\n", nil, []string{"models[3].base_url"}},
@@ -75,7 +82,7 @@ func TestBadSettingsAreAllNamed(t *testing.T) {
 		}},
 		{"settings of openai on others", "models:\n- {name: a, provider: gemini, model_id: m, max_completion_tokens: true, prefill: continue, reasoning_kind: full}\n", nil, []string{"models[0].max_completion_tokens", "models[0].prefill", "models[0].reasoning_kind"}},
 		{"a seed where there is none", "models:\n- {name: a, provider: anthropic, model_id: m, send_seed: true}\n- {name: b, provider: openai-responses, model_id: m, send_seed: true, stop: [x]}\n- {name: c, provider: anthropic, model_id: m, send_seed: false}\n", nil, []string{"models[0].send_seed", "models[1].stop", "models[1].send_seed"}},
-		{"odd values", "models:\n- {name: a, base_url: 'http://h/v1', model_id: m, prefill: maybe, reasoning_effort: huge, reasoning_kind: half, stop: [''], first_byte_timeout: 1s}\n", nil, []string{"models[0].prefill", "models[0].reasoning_effort", "models[0].reasoning_kind", "models[0].stop[0]", "models[0].first_byte_timeout"}},
+		{"odd values", "models:\n- {name: a, base_url: 'http://h/v1', model_id: m, prefill: maybe, reasoning_effort: huge, reasoning_kind: half, stop: ['']}\n", nil, []string{"models[0].prefill", "models[0].reasoning_effort", "models[0].reasoning_kind", "models[0].stop[0]"}},
 		{"odd values of anthropic", "models:\n- {name: a, provider: anthropic, model_id: m, thinking: deep, thinking_budget: 100, response_format: json_object}\n", nil, []string{"models[0].thinking", "models[0].thinking_budget", "models[0].thinking_budget", "models[0].response_format"}},
 		{"efforts of other providers", "models:\n- {name: a, provider: gemini, model_id: m, reasoning_effort: max}\n- {name: b, provider: anthropic, model_id: m, reasoning_effort: none}\n- {name: c, provider: openai-responses, model_id: m, reasoning_effort: max}\n- {name: d, provider: completion, base_url: 'http://h', chat_template: alpaca, model_id: m, reasoning_effort: low}\n", nil, []string{
 			"models[0].reasoning_effort", "models[1].reasoning_effort", "models[2].reasoning_effort", "models[3].reasoning_effort",
@@ -135,7 +142,8 @@ models:
 	no, budget := false, 2048
 	require.Equal(t, config.ProviderOpenAI, cfg.Models[0].Provider, "the first name of the provider means it")
 	require.Equal(t, config.ProviderSettings{SendSeed: &no, Prefill: "continue"}, cfg.Models[0].ProviderSettings)
-	require.Equal(t, config.ProviderSettings{ThinkingBudget: &budget, Stream: true, FirstByteTimeout: 3 * time.Second, Stop: []string{"END"}}, cfg.Models[1].ProviderSettings)
+	require.Equal(t, config.ProviderSettings{ThinkingBudget: &budget, Stream: true, Stop: []string{"END"}}, cfg.Models[1].ProviderSettings)
+	require.Equal(t, 3*time.Second, cfg.Models[1].FirstByteTimeout)
 	require.Equal(t, config.ProviderSettings{CompletionAPI: "llama.cpp", CustomTemplate: &config.ChatTemplate{User: "Q: {content}\n", Reply: "A:"}}, cfg.Models[2].ProviderSettings)
 }
 

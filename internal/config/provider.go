@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 )
 
 // The wire protocols.
@@ -38,9 +37,6 @@ func hosted(provider string) bool {
 type ProviderSettings struct {
 	// Stream asks for the reply as server-sent events. All providers.
 	Stream bool `koanf:"stream" json:"-"`
-	// FirstByteTimeout bounds the wait for the first byte of a streamed reply; at
-	// most the timeout, which is the default.
-	FirstByteTimeout time.Duration `koanf:"first_byte_timeout" json:"-"`
 	// Stop are up to 16 sequences that end a reply. Not openai-responses.
 	Stop []string `koanf:"stop" json:"stop,omitempty"`
 	// SendSeed says whether the seed of a sample is sent; true by default where
@@ -104,7 +100,7 @@ var efforts = map[string][]string{
 
 // checkProvider checks what depends on the provider.
 func (m *Model) checkProvider(add func(field, format string, args ...any)) {
-	if !slices.Contains(Providers, m.Provider) {
+	if m.Provider != ProviderReplay && !slices.Contains(Providers, m.Provider) {
 		return // its settings cannot be judged
 	}
 	for _, s := range []struct {
@@ -175,12 +171,6 @@ func (m *Model) checkProvider(add func(field, format string, args ...any)) {
 		oneOf("reasoning_summary", m.ReasoningSummary, "auto", "concise", "detailed")
 	}
 	m.checkStop(add)
-	switch d := m.FirstByteTimeout; {
-	case d != 0 && !m.Stream:
-		add("first_byte_timeout", "goes with stream: true; without it the first byte comes with the last one, and timeout bounds both")
-	case d < 0 || d > m.Timeout:
-		add("first_byte_timeout", "must be positive and at most the timeout of %s, got %s", m.Timeout, d)
-	}
 }
 
 func (m *Model) checkStop(add func(field, format string, args ...any)) {

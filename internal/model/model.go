@@ -149,7 +149,10 @@ type Error struct {
 	Attempts int
 	// RetryAfter is what the provider asked for, or 0.
 	RetryAfter time.Duration
-	Err        error
+	// Final says that every further sample would fail in the same way, whatever
+	// the class.
+	Final bool
+	Err   error
 }
 
 // Error implements error.
@@ -165,4 +168,4 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Permanent reports whether every further sample would fail in the same way,
 // so that a run should stop instead of losing its samples one by one.
-func (e *Error) Permanent() bool { return e.Class == ClassAuth || e.Class == ClassNotFound }
+func (e *Error) Permanent() bool { return e.Final || e.Class == ClassAuth || e.Class == ClassNotFound }

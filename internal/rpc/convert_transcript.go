@@ -24,10 +24,7 @@ func toTranscript(t run.Transcript, full bool) *unmaskv1.Transcript {
 		}
 	}
 	if t.Error != nil {
-		out.Error = &unmaskv1.SampleError{
-			Class: sampleErrors.proto(t.Error.Class), HttpStatus: count(t.Error.Status),
-			Message: clean(t.Error.Message), Attempts: count(t.Error.Attempts),
-		}
+		out.Error = toSampleError(*t.Error)
 		return out
 	}
 	out.Compliance, out.AlignmentFaking = compliances.proto(t.Compliance), alignmentFakings.proto(t.AlignmentFaking)
@@ -35,6 +32,12 @@ func toTranscript(t run.Transcript, full bool) *unmaskv1.Transcript {
 	out.Reply = toReply(t.Reply, full)
 	out.Parsed = toParsed(t.Parsed, full)
 	return out
+}
+
+func toSampleError(e run.SampleError) *unmaskv1.SampleError {
+	return &unmaskv1.SampleError{
+		Class: sampleErrors.proto(e.Class), HttpStatus: count(e.Status), Message: clean(e.Message), Attempts: count(e.Attempts),
+	}
 }
 
 func toReply(r model.Reply, full bool) *unmaskv1.ModelReply {

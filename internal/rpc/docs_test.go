@@ -52,6 +52,7 @@ func TestTheMapIsComplete(t *testing.T) {
 	for _, file := range []protoreflect.FileDescriptor{
 		unmaskv1.File_unmask_v1_scenario_service_proto, unmaskv1.File_unmask_v1_evaluation_service_proto,
 		unmaskv1.File_unmask_v1_grading_service_proto, unmaskv1.File_unmask_v1_gate_service_proto,
+		unmaskv1.File_unmask_v1_model_service_proto,
 	} {
 		methods := file.Services().Get(0).Methods()
 		for i := range methods.Len() {

@@ -21,6 +21,7 @@ type UseCases interface {
 	TranscriptUseCases
 	GradingUseCases
 	GateUseCases
+	ModelUseCases
 }
 
 // Deps are what the services work with.
@@ -43,5 +44,6 @@ func Register(s grpc.ServiceRegistrar, d Deps) {
 	s.RegisterService(decoding(unmaskv1.ScenarioService_ServiceDesc), &scenarioService{use: d.UseCases, project: d.Project})
 	s.RegisterService(decoding(unmaskv1.EvaluationService_ServiceDesc), &evaluationService{use: d.UseCases, transcripts: d.UseCases, series: d.UseCases, project: d.Project})
 	s.RegisterService(decoding(unmaskv1.GradingService_ServiceDesc), &gradingService{use: d.UseCases, graders: d.Graders, project: d.Project})
+	s.RegisterService(decoding(unmaskv1.ModelService_ServiceDesc), &modelService{use: d.UseCases, project: d.Project})
 	s.RegisterService(decoding(unmaskv1.GateService_ServiceDesc), &gateService{use: d.UseCases, project: d.Project})
 }

@@ -36,7 +36,7 @@ const (
 	DefaultMaxTokens = 4096
 )
 
-// Deps are what a Service works with. All but Prices, Observer, Now and MaxRuns
+// Deps are what a Service works with. All but Prices, Registry, Observer, Now and MaxRuns
 // are required.
 type Deps struct {
 	Store     Store
@@ -45,6 +45,8 @@ type Deps struct {
 	Graders   Graders
 	// Prices may be nil: then no price is known.
 	Prices ModelPrices
+	// Registry may be nil: then no model is listed.
+	Registry ModelRegistry
 	// Observer defaults to one that ignores everything.
 	Observer Observer
 	// Now defaults to time.Now.

@@ -4,8 +4,8 @@ package testkit
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -63,6 +63,25 @@ type Server struct {
 	GRPC, HTTP, Ops string
 	cmd             *exec.Cmd
 	done            chan error
+	text            *log
+}
+
+// log is all that the server has written to standard error.
+type log struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *log) add(s string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text.WriteString(s)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // Serve starts the server on a store and waits until it serves. Arguments
@@ -73,18 +92,17 @@ func Serve(t testing.TB, store string, args ...string) *Server {
 		"serve", "--server.grpc-addr=127.0.0.1:0", "--server.http-addr=127.0.0.1:0",
 		"--server.ops-addr=127.0.0.1:0", "--store.path=" + store,
 	}, args...)
-	s := &Server{cmd: exec.Command(Binary(t), args...), done: make(chan error, 1)} //nolint:noctx // stopped below
+	s := &Server{cmd: exec.Command(Binary(t), args...), done: make(chan error, 1), text: &log{}} //nolint:noctx // stopped below
 	logs, err := s.cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, s.cmd.Start())
 	ready := make(chan struct{})
-	var text strings.Builder
 	go func() {
 		for lines := bufio.NewReader(logs); ; {
 			line, err := lines.ReadString('\n')
 			var entry struct{ Msg, GRPC, HTTP, Ops string }
+			s.text.add(line)
 			if s.GRPC == "" {
-				text.WriteString(line)
 				if json.Unmarshal([]byte(line), &entry) == nil && entry.Msg == "serving" {
 					s.GRPC, s.HTTP, s.Ops = entry.GRPC, entry.HTTP, entry.Ops
 					close(ready)
@@ -94,7 +112,6 @@ func Serve(t testing.TB, store string, args ...string) *Server {
 				break
 			}
 		}
-		_, _ = io.Copy(io.Discard, logs)
 		s.done <- s.cmd.Wait()
 	}()
 	t.Cleanup(func() { s.Stop(t) })
@@ -102,7 +119,7 @@ func Serve(t testing.TB, store string, args ...string) *Server {
 	case <-ready:
 	case err := <-s.done:
 		s.done <- err
-		require.FailNow(t, "the server did not start", "%v\n%s", err, text.String())
+		require.FailNow(t, "the server did not start", "%v\n%s", err, s.text)
 	case <-time.After(time.Minute):
 		require.FailNow(t, "the server did not start in a minute")
 	}
@@ -116,6 +133,15 @@ func (s *Server) Kill(t testing.TB) {
 	s.done <- <-s.done
 }
 
+// Abort ends the server with a dump of all that it does, and returns what it has
+// written to standard error.
+func (s *Server) Abort(t testing.TB) string {
+	t.Helper()
+	require.NoError(t, s.cmd.Process.Signal(syscall.SIGQUIT))
+	s.done <- <-s.done
+	return s.text.String()
+}
+
 // Stop asks the server to drain and waits for it; it may have ended before.
 func (s *Server) Stop(t testing.TB) {
 	t.Helper()
@@ -127,4 +153,15 @@ func (s *Server) Stop(t testing.TB) {
 		_ = s.cmd.Process.Kill()
 		require.FailNow(t, "the server did not stop in a minute")
 	}
+}
+
+// Run carries out a command line and returns all that it wrote, whatever its exit
+// code is.
+func Run(t testing.TB, limit time.Duration, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	out, _ := exec.CommandContext(ctx, Binary(t), args...).CombinedOutput()
+	require.NoError(t, ctx.Err(), "%s", out)
+	return string(out)
 }

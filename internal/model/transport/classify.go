@@ -100,6 +100,7 @@ func (c *Client) statusFailure(call Call, resp *http.Response) *model.Error {
 	if err != nil {
 		body = nil // the status alone decides
 	}
+	body = redact(call.Header, body)
 	failure := &model.Error{
 		Class:      ClassOf(resp.StatusCode),
 		Status:     resp.StatusCode,

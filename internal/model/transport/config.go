@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/unmask-eval/unmask/internal/model"
+	"github.com/unmask-eval/unmask/internal/model/limit"
 )
 
 // The defaults of Config.
@@ -53,6 +54,9 @@ type Config struct {
 	RetryAfterCap time.Duration
 	// MaxReplyBytes bounds a reply's body after decompression. Default 32 MiB.
 	MaxReplyBytes int64
+	// Limiter decides when calls begin; it is shared by all clients of the
+	// endpoint. Nil lets every call begin at once.
+	Limiter *limit.Limiter
 	// Clock tells the time and waits between attempts. Default: the system's.
 	Clock Clock
 	// Jitter returns a random duration in [0, bound]; bound is never negative.
@@ -82,7 +86,7 @@ type Attempt struct {
 	// its caller ended.
 	Class model.ErrorClass
 	// Latency is the time of the attempt, and Wait the time that will pass
-	// before the next one; 0 after the last.
+	// before the next one; 0 after the last. What the limiter adds is in neither.
 	Latency, Wait time.Duration
 }
 

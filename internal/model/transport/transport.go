@@ -19,8 +19,8 @@
 // The retry loop is written here although failsafe-go is at hand: its policy
 // waits on time.NewTimer and draws its own jitter, so neither can be given by
 // a test, and it has one bound for all failures where a bad reply deserves
-// one retry and a 429 several. Its breaker and adaptive limiter remain open to
-// later use around Post.
+// one retry and a 429 several. Its breaker is used by package limit, which decides
+// when an endpoint is called.
 package transport
 
 import (
@@ -35,6 +35,7 @@ import (
 	"time"
 
 	"github.com/unmask-eval/unmask/internal/model"
+	"github.com/unmask-eval/unmask/internal/model/limit"
 )
 
 // maxErrorBytes bounds what is read of an error's body to find its code.
@@ -42,6 +43,10 @@ const maxErrorBytes = 64 << 10
 
 // maxHeaderBytes bounds the header of a reply.
 const maxHeaderBytes = 256 << 10
+
+// pingAfter is how long an HTTP/2 connection may be silent before it is asked
+// whether it is alive.
+const pingAfter = 30 * time.Second
 
 // maxPooledBytes is the largest buffer kept for the next reply.
 const maxPooledBytes = 1 << 20
@@ -72,6 +77,9 @@ func New(cfg Config) (*Client, error) {
 		TLSHandshakeTimeout:    cfg.ConnectTimeout,
 		ResponseHeaderTimeout:  cfg.FirstByteTimeout,
 		MaxResponseHeaderBytes: maxHeaderBytes,
+		// A connection that died without a word would otherwise be found out by
+		// the first-byte timeouts of all calls on it.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: cfg.ConnectTimeout},
 	}
 	return &Client{
 		cfg:  cfg,
@@ -97,6 +105,9 @@ type Call struct {
 	Header http.Header
 	// Body is the JSON to send.
 	Body []byte
+	// Usage, if set, is where Decode leaves what the call took, in tokens. The
+	// limiter measures the endpoint by it, and keeps bounds on tokens.
+	Usage *model.Usage
 	// Decode reads the whole body of a 2xx reply. The slice is only valid
 	// during the call. Its error is a *model.Error (see BadReply); any other
 	// error is reported as a bad reply without its text.
@@ -132,16 +143,32 @@ type Result struct {
 
 // Post sends the call until it succeeds, fails for good, or the attempts are
 // used up. It returns a *model.Error, or ctx's error, wrapped, as soon as the
-// context ends.
+// context ends. With a limiter, being refused for the rate uses up none of the
+// attempts, and the call waits its turn until the limiter's patience ends.
 func (c *Client) Post(ctx context.Context, call Call) (Result, error) {
-	badReplies := 0
+	var (
+		used, badReplies int // attempts that count, and those of them with a bad reply
+		refusedSince     time.Time
+	)
 	for attempt := 1; ; attempt++ {
 		if err := ctx.Err(); err != nil {
 			return Result{}, ended(err)
 		}
-		start := c.cfg.Clock.Now()
-		failure := c.try(ctx, call)
-		latency := c.cfg.Clock.Now().Sub(start)
+		permit, err := c.acquire(ctx, call, refusedSince)
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return Result{}, ended(ctx.Err())
+		case errors.Is(err, limit.ErrThrottled):
+			return Result{}, outOfPatience(attempt - 1)
+		}
+		var latency time.Duration
+		failure := notAvailable()
+		if err == nil {
+			start := c.cfg.Clock.Now()
+			failure = c.try(ctx, call)
+			latency = c.cfg.Clock.Now().Sub(start)
+			tell(ctx, permit, call, failure)
+		}
 		if failure == nil {
 			c.observe(Attempt{Number: attempt, Status: http.StatusOK, Latency: latency})
 			return Result{Latency: latency, Attempts: attempt}, nil
@@ -151,15 +178,24 @@ func (c *Client) Post(ctx context.Context, call Call) (Result, error) {
 			return Result{}, ended(err)
 		}
 		failure.Attempts = attempt
+		seen := Attempt{Number: attempt, Status: failure.Status, Class: failure.Class, Latency: latency}
+		if c.cfg.Limiter != nil && refused(failure) {
+			// The limiter knows how long to wait, for this call and all others.
+			if refusedSince.IsZero() {
+				refusedSince = time.Now()
+			}
+			c.observe(seen)
+			continue
+		}
+		used++
 		if failure.Class == model.ClassBadReply {
 			badReplies++
 		}
-		seen := Attempt{Number: attempt, Status: failure.Status, Class: failure.Class, Latency: latency}
-		if !c.again(failure, attempt, badReplies) {
+		if !c.again(failure, used, badReplies) {
 			c.observe(seen)
 			return Result{}, failure
 		}
-		seen.Wait = c.wait(attempt, failure.RetryAfter)
+		seen.Wait = c.wait(used, failure.RetryAfter)
 		c.observe(seen)
 		if err := c.cfg.Clock.Wait(ctx, seen.Wait); err != nil {
 			return Result{}, ended(err)
@@ -266,7 +302,7 @@ func (c *Client) decode(ctx context.Context, call Call, resp *http.Response) *mo
 			Message: fmt.Sprintf("the reply is larger than %d bytes", c.cfg.MaxReplyBytes),
 		}
 	}
-	err = decode(buf.Bytes())
+	err = decode(redact(call.Header, buf.Bytes()))
 	if err == nil {
 		return nil
 	}

@@ -106,7 +106,7 @@ func (c *Client) Generate(ctx context.Context, req model.Request) (model.Reply, 
 	}
 	var reply model.Reply
 	call := transport.Call{
-		URL: c.endpoint.URL, Header: header, Body: body,
+		URL: c.endpoint.URL, Header: header, Body: body, Usage: &reply.Usage,
 		Decode: func(body []byte) (err error) {
 			reply, err = c.codec.Decode(body)
 			return err

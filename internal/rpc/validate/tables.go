@@ -205,6 +205,9 @@ var tables = map[protoreflect.FullName]table{
 	"unmask.v1.GradeTranscriptRequest":  {"grader": optional(graderName), "subject": needed},
 	"unmask.v1.GradeTranscriptsRequest": {"grader": optional(graderName), "subject": needed},
 	"unmask.v1.GetGraderRequest":        {"name": required(graderName)},
+	"unmask.v1.GetModelRequest":         {"name": required(modelName)},
+	"unmask.v1.ListModelsRequest":       {"page_size": pageSize, "page_token": pageToken},
+	"unmask.v1.ProbeModelRequest":       {"name": required(modelName)},
 	"unmask.v1.ListGradersRequest":      {"page_size": pageSize, "page_token": pageToken},
 	"unmask.v1.GradingSubject": {
 		"id": optional(line(256)), "prompt": optional(text(MaxPromptBytes)),
