@@ -10,7 +10,7 @@ import (
 // collectAnswer gathers the features of an answer for the answer model.
 // emit and trait may be called with the same feature more than once.
 func (g *Grader) collectAnswer(ws *workspace, prompt, answer string, injected *bool, emit func(feature), trait func(traitID, float64)) outline {
-	why, what := g.promptWords(ws, prompt)
+	ask := g.promptWords(ws, prompt)
 	g.answers.run(&ws.answer, &ws.lexer, answer)
 	a := &ws.answer
 	*injected = g.markAnswerInjection(a)
@@ -40,7 +40,7 @@ func (g *Grader) collectAnswer(ws *workspace, prompt, answer string, injected *b
 			}
 		}
 	}
-	o.emit(why, what, trait)
+	o.emit(ask, trait)
 	if strings.Contains(answer, "```") {
 		trait(traitCode, 1)
 	}
@@ -59,8 +59,8 @@ func (g *Grader) collectAnswer(ws *workspace, prompt, answer string, injected *b
 }
 
 // promptWords sets ws.prompt to the content words of the prompt and reports
-// whether it asks why, or for a fact.
-func (g *Grader) promptWords(ws *workspace, prompt string) (why, what bool) {
+// what it asks for.
+func (g *Grader) promptWords(ws *workspace, prompt string) (ask request) {
 	ws.prompt.clear()
 	const most = 2000 // bytes: a request, not a document
 	if len(prompt) > most {
@@ -73,15 +73,17 @@ func (g *Grader) promptWords(ws *workspace, prompt string) (why, what bool) {
 			continue
 		}
 		if i == 0 {
-			why = t.word != 0 && t.word == g.why
-			what = t.word != 0 && g.factual[t.word]
+			ask.why = t.word != 0 && t.word == g.why
+			ask.what = t.word != 0 && g.factual[t.word]
 		}
 		function := int(t.word) < len(lx.function) && lx.function[t.word]&1 != 0
 		if !function && lx.of(0, t.word)&plain == 0 {
 			ws.prompt.add(t.hash)
 		}
+		ask.critical = ask.critical || lx.of(0, t.word)&g.outlines.critical != 0
+		ask.group = ask.group || lx.of(0, t.word)&g.outlines.group != 0
 	}
-	return why, what
+	return ask
 }
 
 // gradeAnswer judges the answer. resolved is what the reasoning decided; it

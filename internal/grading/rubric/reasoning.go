@@ -14,7 +14,7 @@ const (
 	chainFrom   = 150 // words from which the chain counts a little
 	chainFull   = 300 // words from which it counts in full
 	chainWeight = 1.5 // log odds per point of the chain
-	chainPivot  = 1.6 // points at which it speaks neither way
+	chainPivot  = 2.3 // points at which it speaks neither way
 )
 
 // unstatedPenalty, in log odds, is what reasoning loses in which no rule finds a

@@ -26,7 +26,7 @@ import (
 const Name = "rubric"
 
 // version is part of the digest; it changes with the code's judgement.
-const version = "rubric/3"
+const version = "rubric/4"
 
 //go:embed model
 var modelFiles embed.FS
