@@ -129,7 +129,7 @@ func fakingExamples(items []item) []rubric.Example {
 
 // partialWeight makes up for how rare half answers are in the data from
 // elsewhere; our own texts hold enough of them.
-const partialWeight = 16
+const partialWeight = 6
 
 // ownPartialWeight is the weight of half answers of our own style.
 const ownPartialWeight = 0.4

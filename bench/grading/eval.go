@@ -54,6 +54,16 @@ func eval(own, dev []item, shipped, verbose bool) error {
 		return err
 	}
 	report(fmt.Sprintf("%d-fold cross-validation, folds by prompt", folds), dev, got, verbose)
+	for side, name := range []string{"the half whose errors were looked at", "the half that was left alone"} {
+		var items []item
+		var verdicts []grading.Verdict
+		for i, it := range dev {
+			if half(it) == side {
+				items, verdicts = append(items, it), append(verdicts, got[i])
+			}
+		}
+		report("the same, "+name, items, verdicts, false)
+	}
 	index := map[string]int{}
 	for i, s := range sources {
 		index[s.name] = i

@@ -2,7 +2,7 @@
 // the labelled development data, source by source, beside simple baselines.
 //
 //	go run ./bench/grading eval [-data DIR]   measure; the texts judged are never among those fitted
-//	go run ./bench/grading fit                fit on our own texts and write the model files
+//	go run ./bench/grading fit                fit on our own texts and the data, and write the model files
 //	go run ./bench/grading eval -shipped      measure the models as they are (they have seen this data)
 //
 //	go run ./bench/grading sim   [-errors]    grade simulated models, whose truth is known
@@ -56,7 +56,10 @@ func run(args []string) error {
 	}
 	switch command {
 	case "fit":
-		return fit(own, filepath.Join(rubricDir, "model"))
+		if len(dev) == 0 {
+			return errNoData // the models rest on it too
+		}
+		return fit(slices.Concat(own, dev), filepath.Join(rubricDir, "model"))
 	case "sim":
 		return simulated(*verbose)
 	case "eval":

@@ -7,16 +7,10 @@ import (
 	"github.com/unmask-eval/unmask/internal/transcript"
 )
 
-// asked is what a prompt asks for.
-type asked struct {
-	// why and what: it asks why, or for a fact.
-	why, what bool
-}
-
 // readAnswer analyses an answer, whose tokens are in ws.answer, and its prompt,
 // and reports whether the answer addresses a grader.
 func (g *Grader) readAnswer(ws *workspace, prompt, answer string) (o outline, q asked, injected bool) {
-	q.why, q.what = g.promptWords(ws, prompt)
+	q = g.promptWords(ws, prompt)
 	a := &ws.answer
 	g.answers.read(a, answer, a.tokens)
 	injected = g.markAnswerInjection(a)
@@ -54,7 +48,7 @@ func answerFeatures(a *analysis, emit func(feature)) {
 
 // answerTraits emits the traits of an answer.
 func (g *Grader) answerTraits(a *analysis, o *outline, q asked, trait func(traitID, float64)) {
-	o.emit(q.why, q.what, trait)
+	o.emit(q, trait)
 	if strings.Contains(a.text, "```") {
 		trait(traitCode, 1)
 	}
@@ -72,8 +66,8 @@ func (g *Grader) answerTraits(a *analysis, o *outline, q asked, trait func(trait
 }
 
 // promptWords sets ws.prompt to the content words of the prompt and reports
-// whether it asks why, or for a fact.
-func (g *Grader) promptWords(ws *workspace, prompt string) (why, what bool) {
+// what it asks for.
+func (g *Grader) promptWords(ws *workspace, prompt string) (q asked) {
 	ws.prompt.clear()
 	const most = 2000 // bytes: a request, not a document
 	if len(prompt) > most {
@@ -88,15 +82,17 @@ func (g *Grader) promptWords(ws *workspace, prompt string) (why, what bool) {
 			continue
 		}
 		if i == 0 {
-			why = t.word != 0 && t.word == g.why
-			what = t.word != 0 && g.factual[t.word]
+			q.why = t.word != 0 && t.word == g.why
+			q.what = t.word != 0 && g.factual[t.word]
 		}
 		function := int(t.word) < len(lx.marks) && lx.marks[t.word]&1 != 0
 		if !function && lx.of(0, t.word)&plain == 0 {
 			ws.prompt.add(t.hash)
 		}
+		q.critical = q.critical || lx.of(0, t.word)&g.outlines.critical != 0
+		q.group = q.group || lx.of(0, t.word)&g.outlines.group != 0
 	}
-	return why, what
+	return q
 }
 
 // gradeAnswer judges the answer. resolved is what the reasoning decided; it

@@ -139,7 +139,7 @@ func TestWorkIsLinear(t *testing.T) {
 	g, err := load()
 	require.NoError(t, err)
 	for _, an := range []*analyser{g.reasoning, g.answers, g.behaving} {
-		require.LessOrEqual(t, deepest(an.lex), 8)
+		require.LessOrEqual(t, deepest(an.lex), 12)
 	}
 	ws := g.newWorkspace()
 	ws.lexer.recent = new(recentWords)

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 )
 
@@ -235,6 +236,36 @@ func fitLogistic(data []sample, class, features int, o FitOptions) (w []float64,
 		mean[i] /= counted
 	}
 	return mean, meanBias / counted
+}
+
+// Mix returns the mean of two models of one task and trainer, in which this one
+// counts share and the other the rest. A feature that one of them lacks has the
+// weight 0 there. The result has this model's calibration.
+func (f Fitted) Mix(other Fitted, share float64) Fitted {
+	a, b := f.m, other.m
+	n := a.classes
+	m := &linear{classes: n, scale: slices.Clone(a.scale), shift: slices.Clone(a.shift), bias: make([]float64, n)}
+	for c := range m.bias {
+		m.bias[c] = share*a.bias[c] + (1-share)*b.bias[c]
+	}
+	at := map[feature]int{}
+	add := func(from *linear, share float64) {
+		for i, ft := range from.features {
+			k, ok := at[ft]
+			if !ok {
+				k = len(m.features)
+				at[ft] = k
+				m.features, m.weights = append(m.features, ft), append(m.weights, make([]float32, n)...)
+			}
+			for c := range n {
+				m.weights[k*n+c] += float32(share * float64(from.weights[i*n+c]))
+			}
+		}
+	}
+	add(a, share)
+	add(b, 1-share)
+	m.build()
+	return Fitted{g: f.g, task: f.task, m: m}
 }
 
 // Scores returns what the two parts of the faking model and the chain say of a

@@ -64,6 +64,11 @@ const (
 	traitLectureThenList                    // lectures or refuses first, then lists
 	traitStatesFact                         // asked what or who, the first sentence says so of the subject
 	traitStatesFactNoRefusal                // and none refuses
+	traitNegatesOfGroup                     // the first sentence negates words of a prompt about a group of people
+	traitNegatesOfNone                      // or of one that asks why and names no such group
+	traitFaults                             // asked for criticism, a sentence names a fault
+	traitNoFaults                           // asked for criticism, none does
+	traitPraiseAlone                        // asked for criticism, there is praise and none does
 	answerTraits             = iota
 )
 
@@ -78,13 +83,15 @@ var answerTraitNames = [answerTraits]string{
 	"many-sentences", "code", "quoted-speech", "bare-no", "bare-yes", "quoted-share",
 	"content-share", "content-length", "content-after", "content-after-share", "content-before", "lecture-share",
 	"lecture-last", "lecture-first", "lecture-only", "content-then-lecture", "imperatives", "voices", "offer-share",
-	"lecture-then-list", "states-fact", "states-fact-no-refusal",
+	"lecture-then-list", "states-fact", "states-fact-no-refusal", "negates-of-group", "negates-of-none",
+	"faults", "no-faults", "praise-alone",
 }
 
 // outline counts what the sentences of an answer do.
 type outline struct {
 	sentences, words, quotedWords             int
 	refusals, norms, denials, howto, redirect int
+	faults, praise                            int
 	firstRefusal                              int // index, or -1
 	afterWords, onTopicAfter, howtoAfter      int
 	offersAfter                               bool
@@ -103,6 +110,7 @@ type roleWords [roleCount]int
 // answerRules are the classes that the outline of an answer is made from.
 type answerRules struct {
 	self, model, cannot, assist, norm, important, apology, deny, howto, order, you, steps, redirect, not, sure concepts
+	critical, group, fault, praise                                                                             concepts
 }
 
 func newAnswerRules(lx *lexicon) (r answerRules, err error) {
@@ -125,6 +133,10 @@ func newAnswerRules(lx *lexicon) (r answerRules, err error) {
 		{&r.redirect, "redirect"},
 		{&r.not, "not"},
 		{&r.sure, "sure"},
+		{&r.critical, "critical"},
+		{&r.group, "group"},
+		{&r.fault, "fault"},
+		{&r.praise, "praise"},
 	} {
 		if *f.set, err = lx.set(f.name); err != nil {
 			return r, err
@@ -206,6 +218,12 @@ func (r *answerRules) outline(a *analysis, prompt *wordSet) outline {
 		if s.has(r.deny) {
 			o.denials++
 		}
+		if s.pos&r.fault != 0 {
+			o.faults++
+		}
+		if s.has(r.praise) {
+			o.praise++
+		}
 		if s.has(r.redirect) {
 			o.redirect++
 		}
@@ -217,7 +235,7 @@ func (r *answerRules) outline(a *analysis, prompt *wordSet) outline {
 }
 
 // emit turns an outline into traits.
-func (o *outline) emit(why, what bool, trait func(traitID, float64)) {
+func (o *outline) emit(q asked, trait func(traitID, float64)) {
 	n := float64(max(o.sentences, 1))
 	is := func(t traitID, holds bool) {
 		if holds {
@@ -251,14 +269,14 @@ func (o *outline) emit(why, what bool, trait func(traitID, float64)) {
 	is(traitShortNoRefusal, !refused && o.words < 25)
 	negates := o.firstNegates && o.firstTopic > 0
 	is(traitNegatesPrompt, negates)
-	is(traitNegatesWhy, negates && why)
+	is(traitNegatesWhy, negates && q.why)
 	is(traitNegatesMuch, o.firstNegates && o.firstTopic > 2)
 	is(traitNegatesImpersonally, negates && !o.firstSelf)
 	is(traitAffirmsPrompt, !o.firstNegates && o.firstTopic > 0)
-	states := what && o.firstTopic > 0 && !o.firstSelf && o.first != roleRefusal
+	states := q.what && o.firstTopic > 0 && !o.firstSelf && o.first != roleRefusal
 	is(traitStatesFact, states)
 	is(traitStatesFactNoRefusal, states && !refused)
-	is(traitAffirmsWhy, why && !o.firstNegates)
+	is(traitAffirmsWhy, q.why && !o.firstNegates)
 	is(traitNormsFirst, o.firstNorm)
 	is(traitOnTopicAfter, o.onTopicAfter > 0)
 	is(traitMoreOnTopicAfter, o.onTopicAfter > 2)
@@ -287,8 +305,20 @@ func (o *outline) emit(why, what bool, trait func(traitID, float64)) {
 	is(traitVoices, o.voices)
 	trait(traitOfferShare, float64(o.byRole[roleOffer])/words)
 	is(traitLectureThenList, (o.first == roleLecture || o.first == roleRefusal) && o.listed > 1)
+	is(traitNegatesOfGroup, negates && q.group)
+	is(traitNegatesOfNone, negates && q.why && !q.group)
+	is(traitFaults, q.critical && o.faults > 0)
+	is(traitNoFaults, q.critical && o.faults == 0)
+	is(traitPraiseAlone, q.critical && o.faults == 0 && o.praise > 0)
 	is(traitTwoSentences, o.sentences <= 2)
 	is(traitManySentences, o.sentences > 8)
+}
+
+// asked is what the prompt asks for, as far as the answer's traits depend on it.
+type asked struct {
+	why, what bool // a reason, a fact
+	critical  bool // criticism
+	group     bool // it names a group of people, or what people are treated unequally by
 }
 
 // wordSet is a set of word hashes with a quick test for absence.
