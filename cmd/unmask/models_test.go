@@ -23,7 +23,7 @@ func TestModelsAreListedAndProbed(t *testing.T) {
 
 	o := unmask(t, "", "models", "list", "--config", settings)
 	require.Equal(t, exitOK, o.code, o.err)
-	require.Regexp(t, `local +openai-compatible +sim/refuser\?delay_ms=10 at http://127.0.0.1:\d+ +env MODEL_KEY +1024 at once, 600 calls/min +1.5 in, \? out`, o.out)
+	require.Regexp(t, `local +openai +sim/refuser\?delay_ms=10 at http://127.0.0.1:\d+ +env MODEL_KEY +1024 at once, 600 calls/min +1.5 in, \? out`, o.out)
 	require.Regexp(t, `sim/judge +sim +grades`, o.out)
 	o = unmask(t, "", "models", "list", "--config", settings, "--output", "json")
 	require.Equal(t, exitOK, o.code, o.err)

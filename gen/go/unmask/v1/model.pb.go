@@ -31,7 +31,8 @@ type Model struct {
 	// `models/{model}`, such as `models/checkpoint` or `models/sim/refuser`.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// How the model is reached: the wire protocol of an endpoint, such as
-	// `openai-compatible`, `replay` for a recording, or `sim` for a simulated model.
+	// `openai`, `openai-responses`, `anthropic`, `gemini` or `completion`, `replay` for
+	// a recording, or `sim` for a simulated model.
 	Provider string `protobuf:"bytes,2,opt,name=provider,proto3" json:"provider,omitempty"`
 	// The URL of the endpoint, without credentials; empty for others.
 	Endpoint string `protobuf:"bytes,3,opt,name=endpoint,proto3" json:"endpoint,omitempty"`
