@@ -117,6 +117,12 @@ var rules = []rule{
 		"stores implement run.Store and never see the API",
 	},
 	{
+		"internal/engine",
+		[]string{"internal/run"},
+		[]string{"github.com/riverqueue/river", "github.com/jackc/pgx/v5", "modernc.org/sqlite", "github.com/google/uuid"},
+		"the queue implements run.Queue on River, which nothing else knows",
+	},
+	{
 		"internal/rpc/requestid", nil,
 		[]string{"github.com/google/uuid"},
 		"shared by both transports",
@@ -211,7 +217,7 @@ func TestImportsPointInwards(t *testing.T) {
 
 // TestOnlyTheAppKnowsAdapters keeps construction in one place.
 func TestOnlyTheAppKnowsAdapters(t *testing.T) {
-	adapters := []string{"internal/store", "internal/model/openai", "internal/model/sim", "internal/model/simserver", "internal/gateway", "internal/telemetry"}
+	adapters := []string{"internal/store", "internal/engine", "internal/model/openai", "internal/model/sim", "internal/model/simserver", "internal/gateway", "internal/telemetry"}
 	for _, p := range packages(t) {
 		path := strings.TrimPrefix(p.ImportPath, module)
 		if path == "internal/app" || hasPrefix(path, adapters) || strings.HasPrefix(path, "bench/") {
