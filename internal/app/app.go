@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/unmask-eval/unmask/internal/config"
+	"github.com/unmask-eval/unmask/internal/engine"
 	"github.com/unmask-eval/unmask/internal/run"
 	"github.com/unmask-eval/unmask/internal/scenario"
 	"github.com/unmask-eval/unmask/internal/store/sqlite"
@@ -64,6 +65,7 @@ func New(ctx context.Context, cfg config.Config, log *zap.Logger) (*App, error) 
 	}
 	a.service, err = run.New(run.Deps{
 		Store: learningStore{a.store, controls}, Scenarios: scenarios{library}, Models: a.models, Graders: a.graders, Prices: a.models,
+		Queue:    engine.NewMemory(engine.Config{Log: telemetry.Slog(log.Named("queue"))}),
 		Observer: telemetry.NewObserver(log, a.metrics), MaxRuns: cfg.Runs.MaxInProgress,
 	})
 	if err != nil {

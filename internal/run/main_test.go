@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/unmask-eval/unmask/internal/engine"
 	"github.com/unmask-eval/unmask/internal/grading"
 	"github.com/unmask-eval/unmask/internal/model"
 	"github.com/unmask-eval/unmask/internal/run"
@@ -120,7 +121,7 @@ func newFixture(t *testing.T) *fixture {
 // service returns a new service, closed at the end of the test.
 func (f *fixture) service(m model.Model, g grading.Grader, change ...func(*run.Deps)) *run.Service {
 	f.t.Helper()
-	d := run.Deps{Store: f.store, Scenarios: librarySet{f.library}, Models: modelSet{m}, Graders: graderSet{g}}
+	d := run.Deps{Store: f.store, Scenarios: librarySet{f.library}, Models: modelSet{m}, Graders: graderSet{g}, Queue: engine.NewMemory(engine.Config{})}
 	for _, c := range change {
 		c(&d)
 	}
