@@ -65,8 +65,9 @@ func New(ctx context.Context, cfg config.Config, log *zap.Logger) (*App, error) 
 	}
 	a.service, err = run.New(run.Deps{
 		Store: learningStore{a.store, controls}, Scenarios: scenarios{library}, Models: a.models, Graders: a.graders, Prices: a.models,
-		Queue:    engine.NewMemory(engine.Config{Log: telemetry.Slog(log.Named("queue"))}),
-		Observer: telemetry.NewObserver(log, a.metrics), MaxRuns: cfg.Runs.MaxInProgress,
+		Queue:     engine.NewMemory(engine.Config{Log: telemetry.Slog(log.Named("queue"))}),
+		QueueOnly: cfg.Server.Role == config.RoleAPI,
+		Observer:  telemetry.NewObserver(log, a.metrics), MaxRuns: cfg.Runs.MaxInProgress,
 	})
 	if err != nil {
 		return nil, errors.Join(err, a.Close(ctx))
@@ -92,7 +93,7 @@ func (a *App) ResumeRun(ctx context.Context, key run.RunKey) error {
 	return a.service.ResumeRun(ctx, key)
 }
 
-// Addrs are the addresses that an App listens on.
+// Addrs are the addresses that an App listens on; a worker has Ops alone.
 type Addrs struct{ GRPC, HTTP, Ops net.Addr }
 
 // Addrs returns the addresses, after Start.
@@ -136,7 +137,7 @@ func (a *App) close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// servers are the listening parts.
+// servers are the listening parts. Those of the API are nil in a worker.
 type servers struct {
 	addrs  Addrs
 	grpc   *grpc.Server
@@ -148,7 +149,11 @@ type servers struct {
 }
 
 // notServing tells health checks before anything is refused.
-func (s *servers) notServing() { s.health.Shutdown() }
+func (s *servers) notServing() {
+	if s.health != nil {
+		s.health.Shutdown()
+	}
+}
 
 // stop ends HTTP first, since its calls are calls of the gRPC server.
 func (s *servers) stop(ctx context.Context) error {
@@ -160,6 +165,9 @@ func (s *servers) stop(ctx context.Context) error {
 	}
 	if s.conn != nil {
 		errs = append(errs, s.conn.Close())
+	}
+	if s.grpc == nil {
+		return errors.Join(errs...)
 	}
 	done := make(chan struct{})
 	go func() { s.grpc.GracefulStop(); close(done) }()

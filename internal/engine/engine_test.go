@@ -16,6 +16,7 @@ import (
 
 	"github.com/unmask-eval/unmask/internal/engine"
 	"github.com/unmask-eval/unmask/internal/run"
+	"github.com/unmask-eval/unmask/internal/testkit/postgres"
 )
 
 // patience bounds what is only waited for when something is broken.
@@ -174,7 +175,7 @@ func TestShardsAtWorkAreNotDropped(t *testing.T) {
 }
 
 func TestADatabaseThatWasNotMigratedIsRefused(t *testing.T) {
-	dsn := database(t)
+	dsn := postgres.Database(t)
 	pool := connect(t, dsn)
 	_, err := pool.Exec(t.Context(), "DELETE FROM river_migration WHERE version = (SELECT max(version) FROM river_migration)")
 	require.NoError(t, err)
@@ -183,7 +184,7 @@ func TestADatabaseThatWasNotMigratedIsRefused(t *testing.T) {
 }
 
 func TestAProcessThatOnlyQueues(t *testing.T) {
-	pool := connect(t, database(t))
+	pool := connect(t, postgres.Database(t))
 	api := started(t, engine.NewPostgres(pool, engine.Config{}), nil)
 	require.NoError(t, api.EnqueueRun(t.Context(), key("r")))
 	w := newWorker()
@@ -195,7 +196,7 @@ func TestAProcessThatOnlyQueues(t *testing.T) {
 }
 
 func TestWorkGoesOverToAnotherReplicaWhenOneStops(t *testing.T) {
-	pool := connect(t, database(t))
+	pool := connect(t, postgres.Database(t))
 	first, stopping := newWorker(), make(chan struct{})
 	first.onWork = func(context.Context, run.Shard) error { <-stopping; return run.ErrHandBack }
 	a := engine.NewPostgres(pool, engine.Config{})
@@ -233,7 +234,7 @@ func dies(t *testing.T, dsn, name string, q *engine.Queue) {
 }
 
 func TestAnotherReplicaTakesOverFromADeadOne(t *testing.T) {
-	dsn := database(t)
+	dsn := postgres.Database(t)
 	pool := connect(t, dsn)
 	dies(t, dsn, "", started(t, engine.NewPostgres(pool, engine.Config{}), nil))
 	w := newWorker()
@@ -244,7 +245,7 @@ func TestAnotherReplicaTakesOverFromADeadOne(t *testing.T) {
 }
 
 func TestARestartedReplicaTakesOverAtOnce(t *testing.T) {
-	dsn := database(t)
+	dsn := postgres.Database(t)
 	pool := connect(t, dsn)
 	dies(t, dsn, "replica-1", started(t, engine.NewPostgres(pool, engine.Config{}), nil))
 	// An hour after which a replica is dead shows that nobody waited for it.
@@ -266,7 +267,7 @@ func TestARestartedReplicaTakesOverAtOnce(t *testing.T) {
 }
 
 func TestAReplicaThatCannotBeHeardGivesItsWorkUp(t *testing.T) {
-	pool := connect(t, database(t))
+	pool := connect(t, postgres.Database(t))
 	w, gaveUp := newWorker(), make(chan struct{})
 	var heard atomic.Bool
 	w.onWork = func(ctx context.Context, _ run.Shard) error {

@@ -25,7 +25,7 @@ var memoryRuns atomic.Int64
 // The rows of the store are the record of a run and one process alone may use an
 // SQLite store, so there is nobody to share the queue with, and nothing in it that
 // would be missed. In the store's own file, every job would contend with samples
-// for SQLite's one writer (docs/decisions/0012-engine.md).
+// for SQLite's one writer (docs/decisions/0014-engine.md).
 func NewMemory(c Config) *Queue { return newQueue(c, &memory{}) }
 
 type memory struct {

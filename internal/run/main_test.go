@@ -17,10 +17,11 @@ import (
 	"github.com/unmask-eval/unmask/internal/run"
 	"github.com/unmask-eval/unmask/internal/scenario"
 	"github.com/unmask-eval/unmask/internal/store/sqlite"
+	"github.com/unmask-eval/unmask/internal/testkit/postgres"
 	"github.com/unmask-eval/unmask/internal/transcript"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(postgres.Main(m)) }
 
 // modelFunc is a model as a function.
 type modelFunc func(ctx context.Context, req model.Request) (model.Reply, error)

@@ -29,7 +29,7 @@ func (s *site) work(ctx context.Context, sh Shard) error {
 	case err != nil && !isNotFound(err):
 		return s.broken(ctx, err)
 	case s.look(r, err) != nil, s.stopped() != nil:
-		return nil
+		return nil //nolint:nilerr // a run that is not there needs nothing
 	}
 	p, err := s.prepare(ctx, r)
 	var fatal *fatalError
@@ -55,7 +55,7 @@ func (s *site) work(ctx context.Context, sh Shard) error {
 func (s *site) broken(ctx context.Context, err error) error {
 	switch {
 	case s.stopped() != nil, isNotFound(err):
-		return nil
+		return nil //nolint:nilerr // nobody needs it any more
 	case ctx.Err() != nil, s.x.base.Err() != nil, s.x.isClosed():
 		return ErrHandBack
 	default:

@@ -95,7 +95,7 @@ func (s *site) watch() {
 			return
 		}
 		if r, err := s.x.deps.Store.GetRun(s.ctx, s.key); err == nil || isNotFound(err) {
-			s.look(r, err)
+			_ = s.look(r, err)
 		}
 	}
 }
@@ -116,7 +116,7 @@ func (s *site) look(r Run, err error) error {
 // stopped returns why the samples of this run are given up for good, or nil.
 func (s *site) stopped() error {
 	if s.ctx.Err() == nil || s.x.base.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // out of time is not for good
 	}
 	return context.Cause(s.ctx)
 }
