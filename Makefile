@@ -104,6 +104,7 @@ bench-runs: ## Whole runs on loopback: samples a second, CPU and memory beside a
 	go build -o build/bench-runs ./bench/runs
 	build/bench-runs -samples 20000 -times 3
 	build/bench-runs -samples 20000 -concurrency 1000 -delay 200ms -times 3
+	build/bench-runs -samples 200 -concurrency 16 -delay 20ms -beside 100000 -times 5
 
 .PHONY: recovery
 recovery: ## Are known gaps inside their intervals? 200 seeded runs at three settings, and every built-in scenario.

@@ -5,6 +5,9 @@
 // own, so that memory and CPU time are its own.
 //
 //	go run ./bench/runs [-samples 20000] [-concurrency 64] [-delay 0] [-times 1]
+//
+// With -beside N it measures instead how long a run of -samples takes alone, and
+// beside one of N samples that is under way.
 package main
 
 import (
@@ -45,7 +48,7 @@ type settings struct {
 	part, addr           string
 	samples, concurrency int
 	delay                time.Duration
-	times                int
+	times, beside        int
 }
 
 // measured is what a part says about itself.
@@ -61,6 +64,7 @@ func main() {
 	flag.IntVar(&s.concurrency, "concurrency", 64, "samples in flight")
 	flag.DurationVar(&s.delay, "delay", 0, "time that the model takes")
 	flag.IntVar(&s.times, "times", 1, "how often to measure")
+	flag.IntVar(&s.beside, "beside", 0, "samples of another run")
 	flag.StringVar(&s.part, "part", "", "for the program itself")
 	flag.StringVar(&s.addr, "addr", "", "for the program itself")
 	flag.Parse()
@@ -78,7 +82,15 @@ func (s settings) run() error {
 	case "bare":
 		return s.report(func() (int, error) { return s.samples, s.bare(ctx) })
 	case "server":
-		return s.report(func() (int, error) { return s.server(ctx) })
+		return s.report(func() (n int, err error) {
+			err = s.server(ctx, func(c unmaskv1.EvaluationServiceClient) error {
+				n, err = s.evaluate(ctx, c)
+				return err
+			})
+			return n, err
+		})
+	case "beside":
+		return s.server(ctx, func(c unmaskv1.EvaluationServiceClient) error { return s.fair(ctx, c) })
 	default:
 		return s.compare(ctx)
 	}
@@ -92,7 +104,7 @@ func (s settings) compare(ctx context.Context) error {
 	}
 	child := func(part, addr string) *exec.Cmd {
 		cmd := exec.CommandContext(ctx, self, "-part", part, "-addr", addr, "-samples", strconv.Itoa(s.samples), //nolint:gosec // itself
-			"-concurrency", strconv.Itoa(s.concurrency), "-delay", s.delay.String())
+			"-concurrency", strconv.Itoa(s.concurrency), "-delay", s.delay.String(), "-beside", strconv.Itoa(s.beside), "-times", strconv.Itoa(s.times))
 		cmd.Stderr = os.Stderr
 		return cmd
 	}
@@ -111,6 +123,11 @@ func (s settings) compare(ctx context.Context) error {
 		return err
 	}
 	fmt.Printf("%d samples, %d in flight, model answers after %s\n", s.samples, s.concurrency, s.delay)
+	if s.beside > 0 {
+		cmd := child("beside", strings.TrimSpace(string(addr[:n])))
+		cmd.Stdout = os.Stdout
+		return cmd.Run()
+	}
 	for range s.times {
 		var got [2]measured
 		for i, part := range []string{"bare", "server"} {
@@ -256,12 +273,11 @@ func (s settings) call(ctx context.Context, client *http.Client, prompt string) 
 	return err
 }
 
-// server carries out a run from its creation to its results, and returns the
-// number of its samples.
-func (s settings) server(ctx context.Context) (n int, err error) {
+// server does something with a whole server.
+func (s settings) server(ctx context.Context, do func(unmaskv1.EvaluationServiceClient) error) (err error) {
 	dir, err := os.MkdirTemp("", "unmask-bench-")
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	cfg := config.Default()
@@ -269,37 +285,87 @@ func (s settings) server(ctx context.Context) (n int, err error) {
 	cfg.Store.Path = filepath.Join(dir, "unmask.db")
 	cfg.Models = []config.Model{{Name: "mock", BaseURL: "http://" + s.addr + "/v1", ModelID: "mock"}}
 	if err := cfg.Validate(); err != nil {
-		return 0, err
+		return err
 	}
 	a, err := app.New(ctx, cfg, zap.NewNop())
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer func() { err = errors.Join(err, a.Close(ctx)) }()
 	if err := errors.Join(a.Start(ctx), a.Resume(ctx)); err != nil {
-		return 0, err
+		return err
 	}
 	conn, err := grpc.NewClient(a.Addrs().GRPC.String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	return s.evaluate(ctx, unmaskv1.NewEvaluationServiceClient(conn))
+	return do(unmaskv1.NewEvaluationServiceClient(conn))
 }
 
+// fair measures a run alone and beside another.
+func (s settings) fair(ctx context.Context, c unmaskv1.EvaluationServiceClient) error {
+	timed := func() (time.Duration, error) {
+		best := time.Duration(1<<63 - 1)
+		for range s.times {
+			began := time.Now()
+			if _, err := s.evaluate(ctx, c); err != nil {
+				return 0, err
+			}
+			best = min(best, time.Since(began))
+		}
+		return best, nil
+	}
+	alone, err := timed()
+	if err != nil {
+		return err
+	}
+	large := s
+	large.samples = s.beside
+	other, err := large.begin(ctx, c)
+	if err != nil {
+		return err
+	}
+	beside, err := timed()
+	if err != nil {
+		return err
+	}
+	r, err := c.CancelRun(ctx, &unmaskv1.CancelRunRequest{Name: other})
+	if err != nil {
+		return err
+	}
+	if r.GetProgress().GetFinished() == r.GetProgress().GetPlanned() {
+		return errors.New("the other run had ended before; name more samples")
+	}
+	fmt.Printf("alone %v, beside a run of %d samples %v: %.2f times as long (best of %d)\n",
+		alone.Round(time.Millisecond), r.GetProgress().GetPlanned(), beside.Round(time.Millisecond), beside.Seconds()/alone.Seconds(), s.times)
+	return nil
+}
+
+// evaluate carries out a run from its creation to its results, and returns the
+// number of its samples.
 func (s settings) evaluate(ctx context.Context, c unmaskv1.EvaluationServiceClient) (int, error) {
+	name, err := s.begin(ctx, c)
+	if err != nil {
+		return 0, err
+	}
+	return follow(ctx, c, name)
+}
+
+// begin creates a run with enough samples.
+func (s settings) begin(ctx context.Context, c unmaskv1.EvaluationServiceClient) (string, error) {
 	samples := int32(1)
 	for {
 		e, err := c.CreateEvaluation(ctx, &unmaskv1.CreateEvaluationRequest{Evaluation: &unmaskv1.Evaluation{
-			Plan: &unmaskv1.Plan{Scenarios: []string{"scenarios/helpful-only"}, SamplesPerQuery: samples},
+			Plan: &unmaskv1.Plan{Scenarios: []string{"scenarios/helpful-only"}, SamplesPerQuery: samples, MaxQueries: s.queries()},
 		}})
 		if err != nil {
-			return 0, err
+			return "", err
 		}
 		in := &unmaskv1.CreateRunRequest{Parent: e.GetName(), Run: &unmaskv1.Run{Model: "models/mock", Concurrency: int32(s.concurrency)}, ValidateOnly: true} //nolint:gosec // at most 1024
 		r, err := c.CreateRun(ctx, in)
 		if err != nil {
-			return 0, err
+			return "", err
 		}
 		if planned := int(r.GetProgress().GetPlanned()); planned < s.samples {
 			samples += max(1, int32(float64(samples)*(float64(s.samples)/float64(planned)-1))) //nolint:gosec // at most 1000
@@ -307,10 +373,18 @@ func (s settings) evaluate(ctx context.Context, c unmaskv1.EvaluationServiceClie
 		}
 		in.ValidateOnly = false
 		if r, err = c.CreateRun(ctx, in); err != nil {
-			return 0, err
+			return "", err
 		}
-		return follow(ctx, c, r.GetName())
+		return r.GetName(), nil
 	}
+}
+
+// queries bounds those of a small run; 0 is all.
+func (s settings) queries() int32 {
+	if s.samples >= 2000 {
+		return 0
+	}
+	return int32(max(1, s.samples/4)) //nolint:gosec // at most 500
 }
 
 func follow(ctx context.Context, c unmaskv1.EvaluationServiceClient, name string) (int, error) {
