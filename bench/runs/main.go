@@ -80,11 +80,17 @@ func (s settings) run() error {
 	case "model":
 		return s.serveModel(ctx)
 	case "bare":
-		return s.report(func() (int, error) { return s.samples, s.bare(ctx) })
+		return s.report(func(begin func() error) (int, error) {
+			return s.samples, errors.Join(begin(), s.bare(ctx))
+		})
 	case "server":
-		return s.report(func() (n int, err error) {
+		return s.report(func(begin func() error) (n int, err error) {
 			err = s.server(ctx, func(c unmaskv1.EvaluationServiceClient) error {
-				n, err = s.evaluate(ctx, c)
+				evaluation, err := s.plan(ctx, c)
+				if err := errors.Join(err, begin()); err != nil {
+					return err
+				}
+				n, err = s.evaluate(ctx, c, evaluation)
 				return err
 			})
 			return n, err
@@ -154,13 +160,15 @@ func (s settings) compare(ctx context.Context) error {
 	return nil
 }
 
-func (s settings) report(do func() (int, error)) error {
-	before, err := cpu()
-	if err != nil {
+// report prints what do took from the moment when it said that it begins.
+func (s settings) report(do func(begin func() error) (int, error)) error {
+	var before time.Duration
+	var began time.Time
+	n, err := do(func() (err error) {
+		before, err = cpu()
+		began = time.Now()
 		return err
-	}
-	began := time.Now()
-	n, err := do()
+	})
 	if err != nil {
 		return err
 	}
@@ -305,11 +313,15 @@ func (s settings) server(ctx context.Context, do func(unmaskv1.EvaluationService
 
 // fair measures a run alone and beside another.
 func (s settings) fair(ctx context.Context, c unmaskv1.EvaluationServiceClient) error {
+	evaluation, err := s.plan(ctx, c)
+	if err != nil {
+		return err
+	}
 	timed := func() (time.Duration, error) {
 		best := time.Duration(1<<63 - 1)
 		for range s.times {
 			began := time.Now()
-			if _, err := s.evaluate(ctx, c); err != nil {
+			if _, err := s.evaluate(ctx, c, evaluation); err != nil {
 				return 0, err
 			}
 			best = min(best, time.Since(began))
@@ -322,7 +334,11 @@ func (s settings) fair(ctx context.Context, c unmaskv1.EvaluationServiceClient) 
 	}
 	large := s
 	large.samples = s.beside
-	other, err := large.begin(ctx, c)
+	second, err := large.plan(ctx, c)
+	if err != nil {
+		return err
+	}
+	other, err := large.begin(ctx, c, second)
 	if err != nil {
 		return err
 	}
@@ -344,16 +360,28 @@ func (s settings) fair(ctx context.Context, c unmaskv1.EvaluationServiceClient) 
 
 // evaluate carries out a run from its creation to its results, and returns the
 // number of its samples.
-func (s settings) evaluate(ctx context.Context, c unmaskv1.EvaluationServiceClient) (int, error) {
-	name, err := s.begin(ctx, c)
+func (s settings) evaluate(ctx context.Context, c unmaskv1.EvaluationServiceClient, evaluation string) (int, error) {
+	name, err := s.begin(ctx, c, evaluation)
 	if err != nil {
 		return 0, err
 	}
 	return follow(ctx, c, name)
 }
 
-// begin creates a run with enough samples.
-func (s settings) begin(ctx context.Context, c unmaskv1.EvaluationServiceClient) (string, error) {
+func (s settings) begin(ctx context.Context, c unmaskv1.EvaluationServiceClient, evaluation string) (string, error) {
+	r, err := c.CreateRun(ctx, s.request(evaluation, false))
+	return r.GetName(), err
+}
+
+func (s settings) request(evaluation string, validateOnly bool) *unmaskv1.CreateRunRequest {
+	return &unmaskv1.CreateRunRequest{
+		Parent: evaluation, ValidateOnly: validateOnly,
+		Run: &unmaskv1.Run{Model: "models/mock", Concurrency: int32(s.concurrency)}, //nolint:gosec // at most 1024
+	}
+}
+
+// plan creates an evaluation with enough samples.
+func (s settings) plan(ctx context.Context, c unmaskv1.EvaluationServiceClient) (string, error) {
 	samples := int32(1)
 	for {
 		e, err := c.CreateEvaluation(ctx, &unmaskv1.CreateEvaluationRequest{Evaluation: &unmaskv1.Evaluation{
@@ -362,20 +390,15 @@ func (s settings) begin(ctx context.Context, c unmaskv1.EvaluationServiceClient)
 		if err != nil {
 			return "", err
 		}
-		in := &unmaskv1.CreateRunRequest{Parent: e.GetName(), Run: &unmaskv1.Run{Model: "models/mock", Concurrency: int32(s.concurrency)}, ValidateOnly: true} //nolint:gosec // at most 1024
-		r, err := c.CreateRun(ctx, in)
+		r, err := c.CreateRun(ctx, s.request(e.GetName(), true))
 		if err != nil {
 			return "", err
 		}
-		if planned := int(r.GetProgress().GetPlanned()); planned < s.samples {
-			samples += max(1, int32(float64(samples)*(float64(s.samples)/float64(planned)-1))) //nolint:gosec // at most 1000
-			continue
+		planned := int(r.GetProgress().GetPlanned())
+		if planned >= s.samples {
+			return e.GetName(), nil
 		}
-		in.ValidateOnly = false
-		if r, err = c.CreateRun(ctx, in); err != nil {
-			return "", err
-		}
-		return r.GetName(), nil
+		samples += max(1, int32(float64(samples)*(float64(s.samples)/float64(planned)-1))) //nolint:gosec // at most 1000
 	}
 }
 

@@ -37,7 +37,8 @@ const maxWorkers = river.QueueNumWorkersMax
 const never = 100 * 365 * 24 * time.Hour
 
 // retryPause is how long work waits that ended in an error: a fault of the
-// database, since those of a model are rows or end the run.
+// database, or a model that this process does not have. What a model does wrong is
+// a row or ends the run.
 const retryPause = time.Second
 
 // Config says how a queue works. Zero fields take their defaults.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/riverqueue/river"
 
@@ -85,9 +86,14 @@ func (q *Queue) work(ctx context.Context, do func(context.Context) error) error 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(lease, cancel)()
-	err := do(ctx)
-	if errors.Is(err, run.ErrHandBack) {
+	switch err := do(ctx); {
+	case err == nil:
+		return nil
+	case errors.Is(err, run.ErrHandBack):
 		return river.JobSnooze(0)
+	default:
+		// As an error River would keep it in the job with all before it.
+		q.cfg.Log.WarnContext(ctx, "work is tried again", slog.String("error", err.Error()))
+		return river.JobSnooze(retryPause)
 	}
-	return err
 }

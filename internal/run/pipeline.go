@@ -51,7 +51,8 @@ func (x *executor) prepare(ctx context.Context, r Run) (*pipeline, error) {
 		}
 	}
 	if p.model, err = x.deps.Models.Model(r.Model); err != nil {
-		return nil, &fatalError{fmt.Errorf("model %q: %w", r.Model, err)}
+		// Another process may have it, or this one when it is configured again.
+		return nil, fmt.Errorf("%s waits for its model %q", r.Name(), r.Model)
 	}
 	if p.grader, err = x.deps.Graders.Grader(e.Plan.Grader); err != nil {
 		return nil, &fatalError{fmt.Errorf("grader %q: %w", e.Plan.Grader, err)}

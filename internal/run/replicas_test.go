@@ -268,6 +268,17 @@ func TestAProcessThatOnlyQueuesAsksNoModel(t *testing.T) {
 	require.Equal(t, run.Succeeded, await(t, api, r.RunKey).State)
 }
 
+func TestAProcessWithoutTheModelLeavesTheRunToOneThatHasIt(t *testing.T) {
+	f, queue := newFixture(t), shared(t)
+	without := f.service(nil, wordGrader("sha256:g"), on(queue()), func(d *run.Deps) { d.Models = noModels{} })
+	require.NoError(t, without.Resume(t.Context()))
+	api := f.service(always("no"), wordGrader("sha256:g"), on(queue()), func(d *run.Deps) { d.QueueOnly = true })
+	r := create(t, api, 1, 1, 1)
+	with := f.service(always("no"), wordGrader("sha256:g"), on(queue()))
+	require.NoError(t, with.Resume(t.Context()))
+	require.Equal(t, run.Succeeded, await(t, api, r.RunKey).State)
+}
+
 // forgetful loses some of the shards that it is given.
 type forgetful struct {
 	*engine.Queue
