@@ -303,16 +303,16 @@ func (f *foreman) fill(ctx context.Context, stop *stopping) error {
 
 // size is how many samples the next shard should have.
 func (f *foreman) size(slots int) int {
-	n := 4 * slots
+	n := float64(4 * slots)
 	if f.rate > 0 {
-		// In different sizes they end at different times, so that there is always one
-		// with samples to begin.
-		spread := 0.5 + float64(f.made%windowShards)/windowShards
-		n = max(n, int(f.rate*shardTime.Seconds()*spread))
+		n = max(n, f.rate*shardTime.Seconds())
 	}
+	// In different sizes they end at different times, so that there is always one
+	// with samples to begin.
+	n *= 0.5 + float64(f.made%windowShards)/windowShards
 	// The last ones are small, so that they end together.
 	left := max(1, (f.end-f.next)/windowShards)
-	return max(slots, min(n, maxShard, left))
+	return max(slots, min(int(n), maxShard, left))
 }
 
 // cut takes the next samples that are free, size of them at most and in one piece.

@@ -69,13 +69,11 @@ func (p *pipeline) samples(ctx context.Context, sh Shard, finished []bool) error
 	group, cancel := context.WithCancel(s.ctx)
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
-	for range sh.Slots {
-		s.slots <- struct{}{}
-	}
+	s.slots.bring(sh.Slots)
 	var wg sync.WaitGroup
 	drained := p.dispatch(group, sh, finished, func(sample Sample) {
 		wg.Go(func() {
-			defer func() { s.slots <- struct{}{} }()
+			defer s.slots.done()
 			if err := p.one(group, sample); err != nil {
 				s.fail(err)
 			}
@@ -84,9 +82,7 @@ func (p *pipeline) samples(ctx context.Context, sh Shard, finished []bool) error
 	wg.Wait()
 	// Whoever gets these slots next may be elsewhere, so they are gone only when no
 	// other shard here uses them.
-	for range sh.Slots {
-		<-s.slots
-	}
+	s.slots.take(sh.Slots)
 	switch {
 	case s.stopped() != nil:
 		return nil
@@ -119,7 +115,7 @@ func (p *pipeline) dispatch(ctx context.Context, sh Shard, finished []bool, do f
 		default:
 		}
 		select {
-		case <-p.site.slots:
+		case <-p.site.slots.free:
 			do(p.schedule.At(i))
 		case <-decided:
 			return false

@@ -28,10 +28,7 @@ type site struct {
 	// is cancelled or failed, or the process is out of time.
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	// slots holds a token for each sample that may begin. A shard brings its slots
-	// and takes as many away, and in between all shards of the run here share them:
-	// one that waits for its last replies leaves its places to the others.
-	slots chan struct{}
+	slots  *slots
 	// watched is closed when nobody looks at the run's state any more.
 	watched chan struct{}
 	// users is guarded by the executor.
@@ -51,8 +48,7 @@ func (x *executor) enter(key RunKey) *site {
 	if s == nil {
 		s = &site{
 			x: x, key: key, watched: make(chan struct{}), working: map[[2]int]bool{},
-			// Twice the most: nobody ever waits to bring slots.
-			slots: make(chan struct{}, 2*MaxConcurrency),
+			slots: newSlots(),
 		}
 		s.ctx, s.cancel = context.WithCancelCause(x.base)
 		x.sites[key] = s
