@@ -107,6 +107,13 @@ bench-stats: ## Simulate the error rates of the estimators and gates (long).
 bench-models: ## Find the knee of a simulated endpoint and come through a storm of 429s (7 min).
 	go run ./bench/models
 
+.PHONY: bench-runs
+bench-runs: ## Whole runs on loopback: samples a second, CPU and memory beside a bare loop of calls.
+	go build -o build/bench-runs ./bench/runs
+	build/bench-runs -samples 20000 -times 3
+	build/bench-runs -samples 20000 -concurrency 1000 -delay 200ms -times 3
+	build/bench-runs -samples 200 -concurrency 16 -delay 20ms -beside 100000 -times 5
+
 .PHONY: recovery
 recovery: ## Are known gaps inside their intervals? 200 seeded runs at three settings, and every built-in scenario.
 	go test -count=1 -timeout 30m -run 'TestKnownGapsAreRecovered|TestEveryScenario' -v ./test/recovery/ -recovery.runs=200

@@ -28,8 +28,13 @@ one before. docs/configuration.md lists them.`,
 	}
 	cmd.Flags().StringVar(&file, "config", os.Getenv(config.EnvFile), "settings file in YAML (env UNMASK_CONFIG)")
 	addSettings(cmd.Flags())
+	role := cmd.Flags().String("role", config.RoleAll, "all; or worker, to carry out runs without an API; or api, to leave that to others (server.role)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := config.Load(config.Source{File: file, Environ: os.Environ(), Flags: changedSettings(cmd.Flags())})
+		flags := changedSettings(cmd.Flags())
+		if cmd.Flags().Changed("role") {
+			flags["server.role"] = *role
+		}
+		cfg, err := config.Load(config.Source{File: file, Environ: os.Environ(), Flags: flags})
 		if err != nil {
 			return err
 		}
@@ -53,8 +58,13 @@ func serve(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 	}
 	if err == nil {
 		addrs := a.Addrs()
-		log.Info("serving", zap.Stringer("grpc", addrs.GRPC), zap.Stringer("http", addrs.HTTP),
-			zap.Stringer("ops", addrs.Ops), zap.String("store", app.Place(cfg)), zap.String("version", version))
+		fields := []zap.Field{
+			zap.String("role", cfg.Server.Role), zap.Stringer("ops", addrs.Ops), zap.String("store", app.Place(cfg)), zap.String("version", version),
+		}
+		if addrs.GRPC != nil {
+			fields = append(fields, zap.Stringer("grpc", addrs.GRPC), zap.Stringer("http", addrs.HTTP))
+		}
+		log.Info("serving", fields...)
 		err = a.Wait(ctx)
 		log.Info("draining", zap.Duration("deadline", cfg.Server.DrainTimeout))
 	}

@@ -28,6 +28,7 @@ type App struct {
 	metrics *telemetry.Metrics
 	graders graders
 	store   store
+	queue   queue
 	models  *models
 	service *run.Service
 	servers *servers
@@ -64,9 +65,14 @@ func New(ctx context.Context, cfg config.Config, log *zap.Logger) (*App, error) 
 	if a.store, err = openStore(ctx, cfg); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the store: %w", err), a.models.close())
 	}
+	if a.queue, err = openQueue(ctx, cfg, log); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the queue: %w", err), a.models.close(), a.store.Close(ctx))
+	}
 	a.service, err = run.New(run.Deps{
 		Store: learningStore{a.store, controls}, Scenarios: scenarios{library}, Models: a.models, Graders: a.graders, Prices: a.models, Registry: a.models,
-		Observer: telemetry.NewObserver(log, a.metrics), MaxRuns: cfg.Runs.MaxInProgress,
+		Queue:     a.queue.Queue,
+		QueueOnly: cfg.Server.Role == config.RoleAPI,
+		Observer:  telemetry.NewObserver(log, a.metrics), MaxRuns: cfg.Runs.MaxInProgress,
 	})
 	if err != nil {
 		return nil, errors.Join(err, a.Close(ctx))
@@ -92,7 +98,7 @@ func (a *App) ResumeRun(ctx context.Context, key run.RunKey) error {
 	return a.service.ResumeRun(ctx, key)
 }
 
-// Addrs are the addresses that an App listens on.
+// Addrs are the addresses that an App listens on; a worker has Ops alone.
 type Addrs struct{ GRPC, HTTP, Ops net.Addr }
 
 // Addrs returns the addresses, after Start.
@@ -129,6 +135,7 @@ func (a *App) close(ctx context.Context) error {
 		errs = append(errs, a.servers.stop(ctx))
 	}
 	errs = append(errs, a.models.close())
+	a.queue.close()
 	// The store is closed even when ctx has ended, for that is what keeps it whole.
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
@@ -136,7 +143,7 @@ func (a *App) close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// servers are the listening parts.
+// servers are the listening parts. Those of the API are nil in a worker.
 type servers struct {
 	addrs  Addrs
 	grpc   *grpc.Server
@@ -148,7 +155,11 @@ type servers struct {
 }
 
 // notServing tells health checks before anything is refused.
-func (s *servers) notServing() { s.health.Shutdown() }
+func (s *servers) notServing() {
+	if s.health != nil {
+		s.health.Shutdown()
+	}
+}
 
 // stop ends HTTP first, since its calls are calls of the gRPC server.
 func (s *servers) stop(ctx context.Context) error {
@@ -160,6 +171,9 @@ func (s *servers) stop(ctx context.Context) error {
 	}
 	if s.conn != nil {
 		errs = append(errs, s.conn.Close())
+	}
+	if s.grpc == nil {
+		return errors.Join(errs...)
 	}
 	done := make(chan struct{})
 	go func() { s.grpc.GracefulStop(); close(done) }()

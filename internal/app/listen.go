@@ -19,6 +19,7 @@ import (
 
 	"github.com/unmask-eval/unmask/gen"
 	unmaskv1 "github.com/unmask-eval/unmask/gen/go/unmask/v1"
+	"github.com/unmask-eval/unmask/internal/config"
 	"github.com/unmask-eval/unmask/internal/gateway"
 	"github.com/unmask-eval/unmask/internal/rpc"
 	"github.com/unmask-eval/unmask/internal/rpc/interceptor"
@@ -28,52 +29,71 @@ import (
 // headerTimeout bounds how long a client may take to send its headers.
 const headerTimeout = 10 * time.Second
 
-// listen opens the three ports and serves on them.
+// listen opens the ports of this process's role and serves on them.
 func (a *App) listen(ctx context.Context) (*servers, error) {
 	s := &servers{failed: make(chan error, 3), log: a.log}
 	cfg := a.cfg.Server
-	var lns [3]net.Listener
+	addrs := []string{cfg.OpsAddr, cfg.GRPCAddr, cfg.HTTPAddr}
+	if cfg.Role == config.RoleWorker {
+		addrs = addrs[:1]
+	}
+	var lns []net.Listener
 	var lc net.ListenConfig
-	for i, addr := range []string{cfg.GRPCAddr, cfg.HTTPAddr, cfg.OpsAddr} {
+	for _, addr := range addrs {
 		ln, err := lc.Listen(ctx, "tcp", addr)
 		if err != nil {
-			for _, open := range lns[:i] {
+			for _, open := range lns {
 				err = errors.Join(err, open.Close())
 			}
 			return nil, fmt.Errorf("listen on %s: %w", addr, err)
 		}
-		lns[i] = ln
+		lns = append(lns, ln)
 	}
-	s.addrs = Addrs{GRPC: lns[0].Addr(), HTTP: lns[1].Addr(), Ops: lns[2].Addr()}
-	checks := a.newGRPC(s)
-	go s.serve("gRPC", func() error { return s.grpc.Serve(lns[0]) })
+	s.addrs.Ops = lns[0].Addr()
+	var rest http.Handler
+	if cfg.Role != config.RoleWorker {
+		s.addrs.GRPC, s.addrs.HTTP = lns[1].Addr(), lns[2].Addr()
+		checks := a.newGRPC(s)
+		go s.serve("gRPC", func() error { return s.grpc.Serve(lns[1]) })
+		var err error
+		if rest, err = a.newGateway(ctx, s); err != nil {
+			return nil, err
+		}
+		defer checks.SetServingStatus("", healthpb.HealthCheckResponse_SERVING)
+	}
+	ops := http.NewServeMux()
+	ops.Handle("GET /metrics", promhttp.HandlerFor(a.metrics.Registry, promhttp.HandlerOpts{}))
+	gateway.AddHealth(ops, a.store.Ready)
+	s.serveHTTP(lns[0], ops)
+	if rest != nil {
+		s.serveHTTP(lns[2], rest)
+	}
+	return s, nil
+}
 
+// newGateway connects the REST gateway to the gRPC server.
+func (a *App) newGateway(ctx context.Context, s *servers) (http.Handler, error) {
 	conn, err := grpc.NewClient(dialable(s.addrs.GRPC), grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(replyLimit), grpc.MaxCallSendMsgSize(replyLimit)))
 	if err != nil {
 		return nil, fmt.Errorf("dial the gRPC server for the gateway: %w", err)
 	}
 	s.conn = conn
-	rest, err := gateway.New(ctx, gateway.Config{
-		Conn: conn, OpenAPI: []byte(gen.OpenAPI), MaxBytes: int64(cfg.MaxRequestBytes), Ready: a.store.Ready, LoopbackOnly: !cfg.AllowRemote,
+	return gateway.New(ctx, gateway.Config{
+		Conn: conn, OpenAPI: []byte(gen.OpenAPI), MaxBytes: int64(a.cfg.Server.MaxRequestBytes), Ready: a.store.Ready,
+		LoopbackOnly: !a.cfg.Server.AllowRemote,
 		Services: []gateway.Register{
 			unmaskv1.RegisterScenarioServiceHandler, unmaskv1.RegisterEvaluationServiceHandler,
 			unmaskv1.RegisterGradingServiceHandler, unmaskv1.RegisterGateServiceHandler, unmaskv1.RegisterModelServiceHandler,
 		},
 	})
-	if err != nil {
-		return nil, err
-	}
-	ops := http.NewServeMux()
-	ops.Handle("GET /metrics", promhttp.HandlerFor(a.metrics.Registry, promhttp.HandlerOpts{}))
-	gateway.AddHealth(ops, a.store.Ready)
-	for i, h := range []http.Handler{rest, ops} {
-		srv := &http.Server{Addr: lns[i+1].Addr().String(), Handler: h, ReadHeaderTimeout: headerTimeout, ErrorLog: zap.NewStdLog(a.log)}
-		s.http = append(s.http, srv)
-		go s.serve("HTTP", func() error { return srv.Serve(lns[i+1]) })
-	}
-	checks.SetServingStatus("", healthpb.HealthCheckResponse_SERVING)
-	return s, nil
+}
+
+// serveHTTP serves h until the servers stop.
+func (s *servers) serveHTTP(ln net.Listener, h http.Handler) {
+	srv := &http.Server{Addr: ln.Addr().String(), Handler: h, ReadHeaderTimeout: headerTimeout, ErrorLog: zap.NewStdLog(s.log)}
+	s.http = append(s.http, srv)
+	go s.serve("HTTP", func() error { return srv.Serve(ln) })
 }
 
 // replyLimit bounds messages between the gateway and the gRPC server.

@@ -20,9 +20,13 @@ type store interface {
 // openStore opens the store that the settings name.
 func openStore(ctx context.Context, cfg config.Config) (store, error) {
 	if cfg.Postgres() {
-		s, err := postgres.Open(ctx, postgres.Config{
-			URL: cfg.Database.URL, MaxConnections: cfg.Database.MaxConnections, Holder: holder(),
-		})
+		c := postgres.Config{URL: cfg.Database.URL, MaxConnections: cfg.Database.MaxConnections}
+		if cfg.Server.Role != config.RoleWorker {
+			// Tries of one checkpoint are counted under a lock of the process that
+			// decides, so one alone may; workers decide nothing.
+			c.Holder = holder()
+		}
+		s, err := postgres.Open(ctx, c)
 		if err != nil {
 			return nil, err // not a store that is nil
 		}
@@ -57,7 +61,10 @@ func Place(cfg config.Config) string {
 // returns its version before and after.
 func Migrate(ctx context.Context, cfg config.Config) (from, to int64, err error) {
 	if cfg.Postgres() {
-		return postgres.Migrate(ctx, cfg.Database.URL)
+		if from, to, err = postgres.Migrate(ctx, cfg.Database.URL); err != nil {
+			return from, to, err
+		}
+		return from, to, migrateQueue(ctx, cfg.Database.URL)
 	}
 	return sqlite.Migrate(ctx, sqlite.Config{Path: cfg.SQLitePath()})
 }

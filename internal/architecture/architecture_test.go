@@ -150,6 +150,12 @@ var rules = []rule{
 		"a store implements run.Store with one driver and knows no other store",
 	},
 	{
+		"internal/engine",
+		[]string{"internal/run"},
+		[]string{"github.com/riverqueue/river", "github.com/jackc/pgx/v5", "modernc.org/sqlite", "github.com/google/uuid"},
+		"the queue implements run.Queue on River, which nothing else knows",
+	},
+	{
 		"internal/rpc/requestid", nil,
 		[]string{"github.com/google/uuid"},
 		"shared by both transports",
@@ -245,7 +251,7 @@ func TestImportsPointInwards(t *testing.T) {
 // TestOnlyTheAppKnowsAdapters keeps construction in one place.
 func TestOnlyTheAppKnowsAdapters(t *testing.T) {
 	adapters := []string{
-		"internal/store", "internal/model/openai", "internal/model/openairesponses", "internal/model/anthropic", "internal/model/gemini",
+		"internal/store", "internal/engine", "internal/model/openai", "internal/model/openairesponses", "internal/model/anthropic", "internal/model/gemini",
 		"internal/model/completion", "internal/model/record", "internal/model/sim", "internal/model/simserver", "internal/gateway", "internal/telemetry",
 	}
 	for _, p := range packages(t) {

@@ -34,8 +34,20 @@ type Config struct {
 	Graders []Grader `koanf:"graders"`
 }
 
+// The roles of a process.
+const (
+	// RoleAll serves the API and carries out runs.
+	RoleAll = "all"
+	// RoleAPI serves the API and leaves runs to others that share the store.
+	RoleAPI = "api"
+	// RoleWorker carries out runs, and has the ops port alone.
+	RoleWorker = "worker"
+)
+
 // Server is about listening and serving.
 type Server struct {
+	// Role is what this process does: RoleAll, RoleAPI or RoleWorker.
+	Role string `koanf:"role"`
 	// GRPCAddr is host:port of the gRPC server. Port 0 picks a free one.
 	GRPCAddr string `koanf:"grpc_addr"`
 	// HTTPAddr is host:port of REST, OpenAPI and health.
@@ -194,6 +206,7 @@ const (
 func Default() Config {
 	return Config{
 		Server: Server{
+			Role:     RoleAll,
 			GRPCAddr: "127.0.0.1:8081", HTTPAddr: "127.0.0.1:8080", OpsAddr: "127.0.0.1:9090",
 			MaxRequestBytes: 16 << 20, RequestTimeout: time.Minute, DrainTimeout: 30 * time.Second,
 		},
@@ -255,6 +268,15 @@ func (c *Config) Validate() error {
 		case !c.Server.AllowRemote && !loopback(host):
 			add(a.key, "%q is not a loopback address; set server.allow_remote to serve others without authentication", host)
 		}
+	}
+	switch c.Server.Role {
+	case RoleAll, RoleWorker:
+	case RoleAPI:
+		if !c.Postgres() {
+			add("server.role", "api leaves runs to other processes, and only one can use an SQLite file; set all, or a PostgreSQL database.url")
+		}
+	default:
+		add("server.role", "must be all, api or worker, got %q", c.Server.Role)
 	}
 	if n := c.Server.MaxRequestBytes; n < 4<<10 || n > 256<<20 {
 		add("server.max_request_bytes", "must be between 4096 and 268435456, got %d", n)

@@ -61,6 +61,8 @@ func TestBadSettingsAreAllNamed(t *testing.T) {
 		{"unknown section in the file", "servers: {}\nstore:\n  pth: x\n", nil, []string{"servers", "store.pth"}},
 		{"unknown key in the environment", "", []string{"UNMASK_SERVER_GRPC_ADR=x"}, []string{"server.grpc_adr"}},
 		{"several bad values", "log:\n  level: loud\n  format: xml\nruns:\n  max_in_progress: 0\n", nil, []string{"runs.max_in_progress", "log.level", "log.format"}},
+		{"an unknown role", "server:\n  role: worker,api\n", nil, []string{"server.role"}},
+		{"an API whose runs nobody could carry out", "", []string{"UNMASK_SERVER_ROLE=api"}, []string{"server.role"}},
 		{"an address beyond loopback", "server:\n  http_addr: 0.0.0.0:80\n", nil, []string{"server.http_addr"}},
 		{"a model without anything", "models:\n- name: sim/x\n", nil, []string{"models[0].name", "models[0].base_url", "models[0].model_id"}},
 		{"a database of another kind", "database:\n  url: mysql://u:p@h/d\n  max_connections: 1\n", nil, []string{"database.url", "database.max_connections"}},

@@ -15,8 +15,12 @@ import (
 // after its run was told to stop.
 const keepTimeout = 30 * time.Second
 
-// executor carries out runs in this process. Every run has one goroutine that
-// dispatches samples in plan order and as many workers as its concurrency.
+// reconcileInterval is how often runs are looked for that nobody carries out,
+// because the queue lost their foreman or never got it.
+const reconcileInterval = 15 * time.Second
+
+// executor carries out what the queue gives to this process: foremen of runs and
+// shards of their samples, which need not be in one process.
 type executor struct {
 	deps Deps
 	feed *feed
@@ -26,89 +30,140 @@ type executor struct {
 	giveUp   context.CancelFunc
 	draining chan struct{}
 
-	mu       sync.Mutex
-	active   map[RunKey]*job
-	reserved int
-	closed   bool
-	wg       sync.WaitGroup
-}
+	// creating is held while a run is created, so that the limit holds.
+	creating sync.Mutex
+	// opening is held while the queue is opened or closed.
+	opening sync.Mutex
+	opened  bool
+	wg      sync.WaitGroup
 
-// job is a run that this process carries out.
-type job struct{ cancel context.CancelFunc }
+	mu     sync.Mutex
+	sites  map[RunKey]*site
+	closed bool
+}
 
 func newExecutor(d Deps) *executor {
 	base, giveUp := context.WithCancel(context.Background())
 	return &executor{
 		deps: d, feed: newFeed(), base: base, giveUp: giveUp,
-		draining: make(chan struct{}), active: map[RunKey]*job{},
+		draining: make(chan struct{}), sites: map[RunKey]*site{},
 	}
 }
 
-// create keeps a new run and starts it, within the limit of runs in progress.
-func (x *executor) create(ctx context.Context, r Run) (Run, error) {
-	x.mu.Lock()
-	switch {
-	case x.closed:
-		x.mu.Unlock()
-		return Run{}, &DrainingError{}
-	case len(x.active)+x.reserved >= x.deps.MaxRuns:
-		x.mu.Unlock()
-		return Run{}, &LimitError{What: "runs in progress", Limit: x.deps.MaxRuns}
+// open starts the queue once it is needed: commands that only read do without.
+func (x *executor) open(ctx context.Context) error {
+	x.opening.Lock()
+	defer x.opening.Unlock()
+	if x.isClosed() {
+		return &DrainingError{}
 	}
-	x.reserved++
-	x.mu.Unlock()
-	defer func() {
-		x.mu.Lock()
-		x.reserved--
-		x.mu.Unlock()
-	}()
+	if x.opened {
+		return nil
+	}
+	var w Worker
+	if !x.deps.QueueOnly {
+		w = x
+	}
+	if err := x.deps.Queue.Start(ctx, w); err != nil {
+		return err
+	}
+	x.opened = true
+	return nil
+}
+
+func (x *executor) isClosed() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.closed
+}
+
+// create keeps a new run and queues it, within the limit of runs in progress.
+func (x *executor) create(ctx context.Context, r Run) (Run, error) {
+	x.creating.Lock()
+	defer x.creating.Unlock()
+	if err := x.hasRoom(ctx); err != nil {
+		return Run{}, err
+	}
 	kept, err := x.deps.Store.CreateRun(ctx, r)
 	if err != nil {
 		return Run{}, err
 	}
-	// A repeated request returns the run of the first; starting a run that is
+	// A repeated request returns the run of the first; queueing a run that is
 	// active already does nothing, and one that has ended is left alone.
 	if !kept.State.Terminal() {
-		x.start(kept)
+		if err := x.start(ctx, kept.RunKey); err != nil {
+			return Run{}, err
+		}
 	}
 	return kept, nil
 }
 
-// hasRoom returns the error that create would return for the state of this process.
-func (x *executor) hasRoom() error {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	switch {
-	case x.closed:
+// hasRoom returns the error that create would return as things stand. A run that
+// waits for its model is not in progress.
+func (x *executor) hasRoom(ctx context.Context) error {
+	if x.isClosed() {
 		return &DrainingError{}
-	case len(x.active)+x.reserved >= x.deps.MaxRuns:
-		return &LimitError{What: "runs in progress", Limit: x.deps.MaxRuns}
-	default:
-		return nil
 	}
+	unfinished, err := x.deps.Store.ListUnfinished(ctx)
+	if err != nil {
+		return fmt.Errorf("count the runs in progress: %w", err)
+	}
+	n := 0
+	for _, r := range unfinished {
+		if _, err := x.deps.Models.Model(r.Model); err == nil {
+			n++
+		}
+	}
+	if n >= x.deps.MaxRuns {
+		return &LimitError{What: "runs in progress", Limit: x.deps.MaxRuns}
+	}
+	return nil
 }
 
-// start carries a run out in the background, unless it is active already.
-func (x *executor) start(r Run) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if _, busy := x.active[r.RunKey]; busy || x.closed {
-		return
+// start has a run carried out, unless it is already.
+func (x *executor) start(ctx context.Context, key RunKey) error {
+	if err := x.open(ctx); err != nil {
+		return err
 	}
-	ctx, cancel := context.WithCancel(x.base)
-	x.active[r.RunKey] = &job{cancel: cancel}
-	x.wg.Add(1)
-	go func() {
-		defer x.wg.Done()
-		defer x.feed.left(r.RunKey)
-		defer func() {
-			x.mu.Lock()
-			delete(x.active, r.RunKey)
-			x.mu.Unlock()
-			cancel()
-		}()
-		x.carryOut(ctx, r)
-	}()
+	return x.deps.Queue.EnqueueRun(ctx, key)
+}
+
+// resume starts every unfinished run whose model is there. told is called with
+// the others.
+func (x *executor) resume(ctx context.Context, told func(Run)) error {
+	runs, err := x.deps.Store.ListUnfinished(ctx)
+	if err != nil {
+		return fmt.Errorf("resume runs: %w", err)
+	}
+	for _, r := range runs {
+		if _, err := x.deps.Models.Model(r.Model); err != nil {
+			// The model may be configured again; until then the run is left as it is.
+			told(r)
+			continue
+		}
+		// The limit is for new work; what was accepted before is owed.
+		if err := x.start(ctx, r.RunKey); err != nil {
+			return fmt.Errorf("resume %s: %w", r.Name(), err)
+		}
+	}
+	return nil
+}
+
+// reconcile resumes again and again until the executor closes.
+func (x *executor) reconcile() {
+	x.wg.Go(func() {
+		tick := time.NewTicker(reconcileInterval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+			case <-x.draining:
+				return
+			}
+			// What fails now is tried again at the next tick.
+			_ = x.resume(x.base, func(Run) {})
+		}
+	})
 }
 
 // close stops dispatching, waits for samples in flight until ctx ends, and
@@ -120,43 +175,39 @@ func (x *executor) close(ctx context.Context) error {
 		close(x.draining)
 	}
 	x.mu.Unlock()
-	done := make(chan struct{})
-	go func() { x.wg.Wait(); close(done) }()
+	stopped := make(chan error, 1)
+	go func() {
+		x.wg.Wait()
+		x.opening.Lock()
+		defer x.opening.Unlock()
+		if !x.opened {
+			stopped <- nil
+			return
+		}
+		stopped <- x.deps.Queue.Stop(context.WithoutCancel(ctx))
+	}()
 	defer x.giveUp()
 	select {
-	case <-done:
-		return nil
+	case err := <-stopped:
+		return err
 	case <-ctx.Done():
 		x.giveUp()
-		<-done
-		return fmt.Errorf("drain runs: samples in flight were given up and will be asked for again: %w", ctx.Err())
+		return errors.Join(<-stopped, fmt.Errorf("drain runs: samples in flight were given up and will be asked for again: %w", ctx.Err()))
 	}
 }
 
 // cancel asks a run to stop, whoever carries it out.
 func (x *executor) cancel(ctx context.Context, key RunKey) (Run, error) {
-	r, err := x.deps.Store.GetRun(ctx, key)
-	if err != nil {
-		return Run{}, err
+	if err := x.toCancelling(ctx, key); err != nil {
+		return Run{}, fmt.Errorf("cancel %s: %w", key.Name(), err)
 	}
-	if r.State == Pending || r.State == Running {
-		r.State = Cancelling
-		err = x.deps.Store.UpdateRun(ctx, r, Pending, Running)
-		var se *StateError
-		if err != nil && !errors.As(err, &se) {
-			return Run{}, fmt.Errorf("cancel %s: %w", key.Name(), err)
-		}
-	}
-	x.mu.Lock()
-	j := x.active[key]
-	x.mu.Unlock()
-	if j != nil {
-		j.cancel()
-	} else if err := x.end(ctx, key, Cancelled, "", nil); err != nil {
+	if s := x.siteOf(key); s != nil {
+		s.cancel(errCancelled)
+	} else if err := x.endForeman(ctx, key); err != nil {
 		return Run{}, err
 	}
 	x.feed.touch(key)
-	r, err = x.deps.Store.GetRun(ctx, key)
+	r, err := x.deps.Store.GetRun(ctx, key)
 	if err != nil {
 		return Run{}, err
 	}
@@ -164,6 +215,48 @@ func (x *executor) cancel(ctx context.Context, key RunKey) (Run, error) {
 		return Run{}, &StateError{Name: key.Name(), State: string(r.State), Want: "PENDING or RUNNING"}
 	}
 	return r, nil
+}
+
+// toCancelling moves a run to CANCELLING, unless it is there or has ended.
+func (x *executor) toCancelling(ctx context.Context, key RunKey) error {
+	for {
+		r, err := x.deps.Store.GetRun(ctx, key)
+		if err != nil || (r.State != Pending && r.State != Running) {
+			return err
+		}
+		from := r.State
+		r.State = Cancelling
+		var se *StateError
+		// It may have started or ended in between.
+		if err := x.deps.Store.UpdateRun(ctx, r, from); !errors.As(err, &se) {
+			return err
+		}
+	}
+}
+
+// endForeman sees to the end of a run that is being cancelled and of which this
+// process does nothing: its foreman elsewhere looks at the state by itself, a
+// foreman is made where there are shards alone, and where there is nothing the run
+// ends here.
+func (x *executor) endForeman(ctx context.Context, key RunKey) error {
+	r, err := x.deps.Store.GetRun(ctx, key)
+	if err != nil || r.State.Terminal() {
+		return err
+	}
+	if err := x.open(ctx); err != nil {
+		return err
+	}
+	active, err := x.deps.Queue.Active(ctx, key)
+	switch {
+	case err != nil:
+		return err
+	case active.Foreman:
+		return nil
+	case len(active.Shards) > 0:
+		return x.deps.Queue.EnqueueRun(ctx, key)
+	default:
+		return x.end(ctx, key, Cancelled, "", nil)
+	}
 }
 
 // schedule lays out an evaluation from the snapshots of its scenarios.
@@ -177,44 +270,6 @@ func (x *executor) schedule(ctx context.Context, e Evaluation) (*Schedule, error
 		scenarios[i] = sc
 	}
 	return NewSchedule(e.Plan, scenarios)
-}
-
-// carryOut runs what is left of a run and brings it to its end, unless the
-// process is stopping: then the run stays as it is and is resumed later.
-func (x *executor) carryOut(ctx context.Context, r Run) {
-	started := x.deps.Now()
-	x.deps.Observer.RunStarted(r.RunKey, int(r.Progress.Planned), int(r.Progress.Finished))
-	state, reason := Succeeded, ""
-	if r.State == Cancelling {
-		state = Cancelled
-	} else if err := x.samples(ctx, r); err != nil {
-		var stopped *stoppedError
-		switch {
-		case errors.As(err, &stopped) && stopped.draining:
-			x.deps.Observer.RunStopped(r.RunKey)
-			return
-		case ctx.Err() != nil:
-			state = Cancelled
-		default:
-			state, reason = Failed, err.Error()
-		}
-	}
-	graders := x.checkGraders(ctx, r)
-	if x.base.Err() != nil {
-		x.deps.Observer.RunStopped(r.RunKey)
-		return
-	}
-	if ctx.Err() != nil {
-		state, reason, graders = Cancelled, "", nil
-	}
-	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTimeout)
-	defer cancel()
-	if err := x.end(end, r.RunKey, state, reason, graders); err != nil {
-		// The run keeps its state in the store and is taken up at the next start.
-		reason = "end the run: " + err.Error()
-		state = Failed
-	}
-	x.deps.Observer.RunEnded(r.RunKey, state, reason, x.deps.Now().Sub(started))
 }
 
 // end computes the results from the rows and moves a run to a terminal state.

@@ -11,15 +11,17 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/unmask-eval/unmask/internal/engine"
 	"github.com/unmask-eval/unmask/internal/grading"
 	"github.com/unmask-eval/unmask/internal/model"
 	"github.com/unmask-eval/unmask/internal/run"
 	"github.com/unmask-eval/unmask/internal/scenario"
 	"github.com/unmask-eval/unmask/internal/store/sqlite"
+	"github.com/unmask-eval/unmask/internal/testkit/postgres"
 	"github.com/unmask-eval/unmask/internal/transcript"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(postgres.Main(m)) }
 
 // modelFunc is a model as a function.
 type modelFunc func(ctx context.Context, req model.Request) (model.Reply, error)
@@ -120,7 +122,7 @@ func newFixture(t *testing.T) *fixture {
 // service returns a new service, closed at the end of the test.
 func (f *fixture) service(m model.Model, g grading.Grader, change ...func(*run.Deps)) *run.Service {
 	f.t.Helper()
-	d := run.Deps{Store: f.store, Scenarios: librarySet{f.library}, Models: modelSet{m}, Graders: graderSet{g}}
+	d := run.Deps{Store: f.store, Scenarios: librarySet{f.library}, Models: modelSet{m}, Graders: graderSet{g}, Queue: engine.NewMemory(engine.Config{})}
 	for _, c := range change {
 		c(&d)
 	}

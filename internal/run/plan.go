@@ -133,6 +133,27 @@ func (s *Schedule) Block(i int) int {
 	return max(n-(len(s.blocks)-s.Queries()), -1)
 }
 
+// Start returns the first sample of the n-th query that enters a gap, or Len if
+// there are not so many.
+func (s *Schedule) Start(n int) int {
+	if n += len(s.blocks) - s.Queries(); n < len(s.starts) {
+		return s.starts[n]
+	}
+	return s.total
+}
+
+// Controls is the number of samples of control queries, which come first.
+func (s *Schedule) Controls() int { return s.Start(0) }
+
+// leastBlock is the number of samples of the smallest query that enters a gap.
+func (s *Schedule) leastBlock(repeats int) int {
+	n := len(s.scenarios[0].Conditions)
+	for _, sc := range s.scenarios {
+		n = min(n, len(sc.Conditions))
+	}
+	return n * repeats
+}
+
 // At returns sample i of the order, 0 <= i < Len.
 func (s *Schedule) At(i int) Sample {
 	n := sort.Search(len(s.starts), func(n int) bool { return s.starts[n] > i }) - 1

@@ -109,6 +109,9 @@ type Store interface {
 	// EachRow calls fn for each finished sample in Sample.Index order, and
 	// stops with fn's error.
 	EachRow(ctx context.Context, key RunKey, fn func(Row) error) error
+	// EachRowIn is EachRow for the samples with first <= Sample.Index < end, and
+	// tells fn the index. It costs what the rows cost that it finds.
+	EachRowIn(ctx context.Context, key RunKey, first, end int, fn func(index int, r Row) error) error
 
 	GetTranscript(ctx context.Context, key RunKey, id string) (Transcript, error)
 	// ListTranscripts returns transcripts without text (Messages, Reply.Raw,

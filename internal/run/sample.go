@@ -185,8 +185,8 @@ func (p *pipeline) keep(ctx context.Context, f Finished) error {
 	if err != nil {
 		return fmt.Errorf("keep sample %s: %w", f.Transcript.ID, err)
 	}
-	if p.stop != nil && inserted > 0 {
-		if err := p.stop.finished(f.Transcript.Row()); err != nil {
+	if stop := p.stop.Load(); stop != nil && inserted > 0 {
+		if err := stop.finished(f.Transcript.Index, f.Transcript.Row()); err != nil {
 			return fmt.Errorf("count sample %s: %w", f.Transcript.ID, err)
 		}
 	}

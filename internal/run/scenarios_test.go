@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/unmask-eval/unmask/internal/engine"
 	"github.com/unmask-eval/unmask/internal/grading"
 	"github.com/unmask-eval/unmask/internal/run"
 	"github.com/unmask-eval/unmask/internal/scenario"
@@ -224,7 +225,7 @@ func TestPagesMergeBothKinds(t *testing.T) {
 		own := rapid.SliceOfNDistinct(anID, 0, 8, rapid.ID).Draw(rt, "own")
 		builtin := shelf(rapid.SliceOfNDistinct(anID, 0, 8, rapid.ID).Draw(rt, "builtin"))
 		slices.Sort(builtin)
-		d := run.Deps{Store: f.store, Scenarios: shelf(nil), Models: modelSet{always("yes")}, Graders: graderSet{wordGrader("g")}}
+		d := run.Deps{Store: f.store, Scenarios: shelf(nil), Models: modelSet{always("yes")}, Graders: graderSet{wordGrader("g")}, Queue: engine.NewMemory(engine.Config{})}
 		before, err := run.New(d)
 		require.NoError(rt, err)
 		for _, id := range own {

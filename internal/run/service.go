@@ -36,13 +36,17 @@ const (
 	DefaultMaxTokens = 4096
 )
 
-// Deps are what a Service works with. All but Prices, Registry, Observer, Now and MaxRuns
-// are required.
+// Deps are what a Service works with. All but Prices, Registry, Observer, Now, MaxRuns
+// and QueueOnly are required.
 type Deps struct {
 	Store     Store
 	Scenarios Scenarios
 	Models    Models
 	Graders   Graders
+	// Queue is started when it is first needed, and stopped by Close.
+	Queue Queue
+	// QueueOnly leaves runs to other processes that share the store and the queue.
+	QueueOnly bool
 	// Prices may be nil: then no price is known.
 	Prices ModelPrices
 	// Registry may be nil: then no model is listed.
@@ -51,7 +55,8 @@ type Deps struct {
 	Observer Observer
 	// Now defaults to time.Now.
 	Now func() time.Time
-	// MaxRuns bounds the runs in progress at once in this process; default 64.
+	// MaxRuns bounds the runs in progress at once in the store; default 64. Several
+	// processes that create runs at the same moment may exceed it by one each.
 	MaxRuns int
 }
 
@@ -67,8 +72,8 @@ type Service struct {
 
 // New returns a Service. It runs nothing until Resume or CreateRun.
 func New(d Deps) (*Service, error) {
-	if d.Store == nil || d.Scenarios == nil || d.Models == nil || d.Graders == nil {
-		return nil, errors.New("run service: Store, Scenarios, Models and Graders are required")
+	if d.Store == nil || d.Scenarios == nil || d.Models == nil || d.Graders == nil || d.Queue == nil {
+		return nil, errors.New("run service: Store, Scenarios, Models, Graders and Queue are required")
 	}
 	if d.Observer == nil {
 		d.Observer = silent{}
@@ -82,21 +87,19 @@ func New(d Deps) (*Service, error) {
 	return &Service{deps: d, exec: newExecutor(d), simulating: make(chan struct{}, 1)}, nil
 }
 
-// Resume continues every unfinished run in the store whose model is there.
+// Resume continues every unfinished run in the store whose model is there, and
+// goes on looking for runs that nobody carries out until Close. A Service that
+// only queues leaves that to others, and makes sure that it can queue.
 func (s *Service) Resume(ctx context.Context) error {
-	runs, err := s.deps.Store.ListUnfinished(ctx)
-	if err != nil {
-		return fmt.Errorf("resume runs: %w", err)
+	if err := s.exec.open(ctx); err != nil || s.deps.QueueOnly {
+		return err
 	}
-	for _, r := range runs {
-		if _, err := s.deps.Models.Model(r.Model); err != nil {
-			// The model may be configured again; until then the run is left as it is.
-			s.deps.Observer.RunNotResumed(r.RunKey, "its model is not available: "+r.Model)
-			continue
-		}
-		// The limit is for new work; what was accepted before is owed.
-		s.exec.start(r)
+	if err := s.exec.resume(ctx, func(r Run) {
+		s.deps.Observer.RunNotResumed(r.RunKey, "its model is not available: "+r.Model)
+	}); err != nil {
+		return err
 	}
+	s.exec.reconcile()
 	return nil
 }
 
@@ -113,8 +116,7 @@ func (s *Service) ResumeRun(ctx context.Context, key RunKey) error {
 	if _, err := s.deps.Models.Model(r.Model); err != nil {
 		return &StateError{Name: key.Name(), State: "waiting for its model " + r.Model, Want: "that model to be configured"}
 	}
-	s.exec.start(r)
-	return nil
+	return s.exec.start(ctx, key)
 }
 
 // Close stops dispatching samples and waits until those in flight are kept.
@@ -310,7 +312,7 @@ func (s *Service) CreateRun(ctx context.Context, project string, in NewRun) (Run
 		return Run{}, Forecast{}, err
 	}
 	if in.ValidateOnly {
-		if err := s.exec.hasRoom(); err != nil {
+		if err := s.exec.hasRoom(ctx); err != nil {
 			return Run{}, Forecast{}, err
 		}
 	}

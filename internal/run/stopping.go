@@ -24,8 +24,10 @@ type stopping struct {
 	// decided is closed when no further query needs to be asked.
 	decided chan struct{}
 
-	mu      sync.Mutex
-	tally   *Tally
+	mu    sync.Mutex
+	tally *Tally
+	// counted are the samples that the tally has.
+	counted bits
 	stopper *gate.Stopper
 	tables  []gate.Table
 	// fed queries went to the stopper; the gate is not asked again before
@@ -35,8 +37,7 @@ type stopping struct {
 	moved chan struct{}
 }
 
-// watchForStop returns nil for a plan that asks every query. It counts the rows
-// that are there.
+// watchForStop returns nil for a plan that asks every query. No row is counted yet.
 func (x *executor) watchForStop(ctx context.Context, p *pipeline) (*stopping, error) {
 	if p.plan.Stopping == nil {
 		return nil, nil
@@ -52,6 +53,7 @@ func (x *executor) watchForStop(ctx context.Context, p *pipeline) (*stopping, er
 	s := &stopping{
 		run: p.run, began: x.deps.Now(), policy: p.plan.Stopping.Policy, earlier: earlier,
 		decided: make(chan struct{}), moved: make(chan struct{}), tally: NewTally(p.plan, p.schedule),
+		counted: newBits(p.schedule.Len()),
 	}
 	s.tally.calibration = calibration
 	// Controls are judged at the end, and no further query could mend them.
@@ -62,16 +64,20 @@ func (x *executor) watchForStop(ctx context.Context, p *pipeline) (*stopping, er
 	if s.stopper, err = gate.NewStopper(s.policy, s.tables, earlier); err != nil {
 		return nil, fmt.Errorf("stopping policy: %w", err)
 	}
-	return s, x.deps.Store.EachRow(ctx, p.run.RunKey, s.finished)
+	return s, nil
 }
 
-// finished counts a sample that was kept.
-func (s *stopping) finished(r Row) error {
+// finished counts a sample that was kept, once.
+func (s *stopping) finished(index int, r Row) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.counted.has(index) {
+		return nil
+	}
 	if err := s.tally.Add(r); err != nil {
 		return err
 	}
+	s.counted.set(index)
 	front := s.tally.consumed()
 	if s.fed == front {
 		return nil
@@ -129,30 +135,26 @@ func (s *stopping) isDecided() bool {
 	}
 }
 
-// ahead waits until a block may be asked: no more than window before the front,
-// so that one slow reply does not let the others run far beyond the stop.
-func (s *stopping) ahead(ctx context.Context, block, window int, draining <-chan struct{}) {
-	for {
-		s.mu.Lock()
-		front, moved := s.tally.consumed(), s.moved
-		s.mu.Unlock()
-		if block < front+window {
-			return
-		}
-		select {
-		case <-moved:
-		case <-s.decided:
-			return
-		case <-ctx.Done():
-			return
-		case <-draining:
-			return
-		}
-	}
+// front is the number of queries that are finished from the first one on.
+func (s *stopping) front() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tally.consumed()
 }
 
-// lookAhead is how many queries may be under way at once: what keeps every
-// worker busy four times over.
+// changes is closed when the front moves; nil for a plan that asks every query.
+func (s *stopping) changes() <-chan struct{} {
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.moved
+}
+
+// lookAhead is how many queries may be under way at once: what keeps every slot
+// busy four times over. So one slow reply does not let the others run far beyond
+// the stop.
 func lookAhead(concurrency, samplesPerBlock int) int {
 	return max(8, 4*(1+(concurrency-1)/max(samplesPerBlock, 1)))
 }

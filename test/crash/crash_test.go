@@ -4,9 +4,15 @@ package crash
 
 import (
 	"context"
+	"errors"
+	"io"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,6 +46,11 @@ func connect(t *testing.T, s *testkit.Server) unmaskv1.EvaluationServiceClient {
 // begin creates the same evaluation everywhere and a run of it.
 func begin(t *testing.T, c unmaskv1.EvaluationServiceClient) string {
 	t.Helper()
+	return beginOn(t, c, slow)
+}
+
+func beginOn(t *testing.T, c unmaskv1.EvaluationServiceClient, model string) string {
+	t.Helper()
 	e, err := c.CreateEvaluation(t.Context(), &unmaskv1.CreateEvaluationRequest{
 		EvaluationId: "e",
 		Evaluation: &unmaskv1.Evaluation{Plan: &unmaskv1.Plan{
@@ -47,7 +58,7 @@ func begin(t *testing.T, c unmaskv1.EvaluationServiceClient) string {
 		}},
 	})
 	require.NoError(t, err)
-	r, err := c.CreateRun(t.Context(), &unmaskv1.CreateRunRequest{Parent: e.GetName(), RunId: "r", Run: &unmaskv1.Run{Model: slow, Concurrency: 4}})
+	r, err := c.CreateRun(t.Context(), &unmaskv1.CreateRunRequest{Parent: e.GetName(), RunId: "r", Run: &unmaskv1.Run{Model: model, Concurrency: 4}})
 	require.NoError(t, err)
 	return r.GetName()
 }
@@ -149,4 +160,57 @@ func TestATermSignalKeepsWhatIsInFlight(t *testing.T) {
 	require.Equal(t, unmaskv1.RunState_RUN_STATE_SUCCEEDED, r.GetState())
 	require.GreaterOrEqual(t, r.GetProgress().GetFinished(), seen)
 	require.Equal(t, int64(r.GetProgress().GetFinished()), results(t, client, name).GetUsage().GetCalls(), "a drained server asks for nothing twice")
+}
+
+// A worker has no API: it goes on with what a server left, and says so in metrics.
+func TestAWorkerGoesOnWithWhatAServerLeft(t *testing.T) {
+	// The model answers five times, and then not before it is let go.
+	var calls atomic.Int64
+	held, letGo := make(chan struct{}), make(chan struct{})
+	model := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if n := calls.Add(1); n > 5 {
+			if n == 6 {
+				close(held)
+			}
+			<-letGo
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"choices":[{"message":{"role":"assistant","content":"I can't help with that."},"finish_reason":"stop"}]}`)
+	}))
+	t.Cleanup(model.Close)
+	dir := t.TempDir()
+	store, settings := filepath.Join(dir, "unmask.db"), "--config="+filepath.Join(dir, "unmask.yaml")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "unmask.yaml"),
+		[]byte("models:\n- {name: held, model_id: m, base_url: '"+model.URL+"/v1'}\n"), 0o600))
+	server := testkit.Serve(t, store, settings)
+	client := connect(t, server)
+	name := beginOn(t, client, "models/held")
+	<-held
+	server.Kill(t)
+	close(letGo)
+	worker := testkit.Serve(t, store, settings, "--role=worker")
+	require.Empty(t, worker.GRPC)
+	require.Empty(t, worker.HTTP)
+	require.Eventually(t, func() bool {
+		return strings.Contains(get(t, "http://"+worker.Ops+"/metrics"), `unmask_runs_ended_total{state="SUCCEEDED"} 1`)
+	}, 2*time.Minute, 50*time.Millisecond)
+	require.Contains(t, get(t, "http://"+worker.Ops+"/readyz"), "ready")
+	worker.Stop(t)
+	client = connect(t, testkit.Serve(t, store, settings))
+	r := results(t, client, name)
+	require.Equal(t, unmaskv1.RunState_RUN_STATE_SUCCEEDED, r.GetState())
+	require.LessOrEqual(t, calls.Load(), int64(r.GetProgress().GetPlanned())+4, "what was in flight is asked for again, and nothing else")
+	require.Len(t, transcripts(t, client, name), int(r.GetProgress().GetPlanned()))
+}
+
+func get(t *testing.T, url string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	require.NoError(t, err)
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, errors.Join(err, resp.Body.Close()))
+	require.Equal(t, http.StatusOK, resp.StatusCode, string(body))
+	return string(body)
 }

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/unmask-eval/unmask/internal/app"
+	"github.com/unmask-eval/unmask/internal/engine"
 	"github.com/unmask-eval/unmask/internal/grading"
 	"github.com/unmask-eval/unmask/internal/grading/rubric"
 	"github.com/unmask-eval/unmask/internal/model"
@@ -60,6 +61,7 @@ func newService(t *testing.T) *run.Service {
 	t.Cleanup(func() { require.NoError(t, store.Close(context.Background())) })
 	service, err := run.New(run.Deps{
 		Store: store, Scenarios: library{lib}, Models: simulated{app.SimOptions(lib)}, Graders: one{rubric.New()},
+		Queue: engine.NewMemory(engine.Config{}),
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, service.Close(context.Background())) })

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// HeldError says that another process carries out the runs of the database.
+// HeldError says that another process decides on the runs of the database.
 type HeldError struct {
 	// Database is where, without password.
 	Database string
@@ -21,13 +21,13 @@ type HeldError struct {
 
 // Error implements error.
 func (e *HeldError) Error() string {
-	return fmt.Sprintf("database %s is in use by %s, and only one process at a time can carry out its runs: "+
-		"talk to the server that runs there (--server), stop it, or name another database", e.Database, e.Holder)
+	return fmt.Sprintf("database %s is in use by %s, and only one process at a time can serve its API and decide: "+
+		"talk to the server that runs there (--server), stop it, start this one with --role worker, or name another database", e.Database, e.Holder)
 }
 
-// guard holds the advisory lock by which one process at a time carries out the
-// runs of a database: each continues all unfinished runs, and two would pay for
-// every call twice. The lock is the session's, so that it goes with the process,
+// guard holds the advisory lock by which one process at a time decides on the runs
+// of a database: tries of one checkpoint count each other under a lock of that
+// process. Those that only carry out runs need none. The lock is the session's, so that it goes with the process,
 // however that ends.
 type guard struct {
 	config *pgx.ConnConfig

@@ -3,6 +3,7 @@ package relational
 import (
 	"context"
 	"database/sql"
+	"math"
 
 	"github.com/unmask-eval/unmask/internal/run"
 )
@@ -31,7 +32,7 @@ func (s *Store) FinishedSamples(ctx context.Context, key run.RunKey) (ids map[st
 
 const selectRows = `SELECT seq, sample_index, scenario, condition, query, repeat, control, error_class,
 	observation, observable, finish_reason, compliance, alignment_faking, behaviors
-	FROM transcripts WHERE run = ? AND (sample_index, seq) > (?, ?) ORDER BY sample_index, seq LIMIT ?`
+	FROM transcripts WHERE run = ? AND (sample_index, seq) > (?, ?) AND sample_index < ? ORDER BY sample_index, seq LIMIT ?`
 
 // indexedRow is a row with its place in the order.
 type indexedRow struct {
@@ -57,6 +58,11 @@ const rowChunk = 2000
 // finished before the call are all seen; later ones may be. When the run is
 // deleted on the way, the error is a *run.NotFoundError.
 func (s *Store) EachRow(ctx context.Context, key run.RunKey, fn func(run.Row) error) error {
+	return s.EachRowIn(ctx, key, 0, math.MaxInt64, func(_ int, r run.Row) error { return fn(r) })
+}
+
+// EachRowIn implements run.Store, as EachRow does.
+func (s *Store) EachRowIn(ctx context.Context, key run.RunKey, first, end int, fn func(int, run.Row) error) error {
 	what := "read rows of " + key.Name()
 	var seq int64
 	err := s.db.Read(ctx, what, func(r Querier) (err error) {
@@ -66,11 +72,11 @@ func (s *Store) EachRow(ctx context.Context, key run.RunKey, fn func(run.Row) er
 	if err != nil {
 		return err
 	}
-	from := beginning()
+	from := position{rank: int64(first) - 1, seq: math.MaxInt64}
 	for {
 		var chunk []indexedRow
 		err := s.db.Snapshot(ctx, what, func(r Querier) (err error) {
-			chunk, err = Collect(r, scanIndexedRow, selectRows, seq, from.rank, from.seq, rowChunk)
+			chunk, err = Collect(r, scanIndexedRow, selectRows, seq, from.rank, from.seq, end, rowChunk)
 			if err != nil || len(chunk) == rowChunk {
 				return err
 			}
@@ -85,7 +91,7 @@ func (s *Store) EachRow(ctx context.Context, key run.RunKey, fn func(run.Row) er
 			return err
 		}
 		for i := range chunk {
-			if err := fn(chunk[i].Row); err != nil {
+			if err := fn(int(chunk[i].index), chunk[i].Row); err != nil {
 				return err
 			}
 		}

@@ -92,6 +92,10 @@ func calls() []call {
 			err = f.store.EachRow(ctx, key(project), func(run.Row) error { n++; return nil })
 			return n, err
 		}},
+		{"EachRowIn", false, false, func(ctx context.Context, f *fixture, project string) (n int, err error) {
+			err = f.store.EachRowIn(ctx, key(project), 0, 1000, func(int, run.Row) error { n++; return nil })
+			return n, err
+		}},
 		{"GetTranscript", false, false, func(ctx context.Context, f *fixture, project string) (int, error) {
 			_, err := f.store.GetTranscript(ctx, key(project), sampleID(0))
 			return 1, err

@@ -67,6 +67,7 @@ func sampleTests() []test {
 			_, err = f.store.FinishedSamples(f.ctx, key)
 			f.notFound(err)
 			f.notFound(f.store.EachRow(f.ctx, key, func(run.Row) error { return nil }))
+			f.notFound(f.store.EachRowIn(f.ctx, key, 0, 1, func(int, run.Row) error { return nil }))
 		}},
 		{"the same sample in two runs", func(f *fixture) {
 			key := f.withRun()
@@ -101,6 +102,19 @@ func sampleTests() []test {
 				f.save(key, kind(key, i))
 			}
 			f.equal(want, rows(f, key))
+			for _, in := range [][2]int{{0, n}, {0, 0}, {0, 1}, {17, 41}, {n - 1, n}, {n, 2 * n}, {20, 10}} {
+				var got []run.Row
+				f.ok(f.store.EachRowIn(f.ctx, key, in[0], in[1], func(index int, r run.Row) error {
+					require.Equal(f, in[0]+len(got), index)
+					got = append(got, r)
+					return nil
+				}))
+				if from := min(in[0], n); from < min(in[1], n) {
+					f.equal(want[from:min(in[1], n)], got)
+				} else {
+					require.Empty(f, got)
+				}
+			}
 		}},
 		{"a run without rows", func(f *fixture) {
 			require.Empty(f, rows(f, f.withRun()))
