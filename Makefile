@@ -41,7 +41,7 @@ postgres: ## See that there is a PostgreSQL server for tests; install Debian's w
 
 .PHONY: unit
 unit: ## Go tests under the race detector, with a PostgreSQL server of their own.
-	UNMASK_TEST_POSTGRES=required go test -race -timeout 30m ./...
+	POSTGRES_TEST=required go test -race -timeout 30m ./...
 
 .PHONY: short
 short: ## Go tests without the race detector and the slow ones.

@@ -28,7 +28,7 @@ import (
 
 // EnvRequired is the environment variable that makes a missing server a failure
 // when it is "required". Otherwise tests that need one are skipped.
-const EnvRequired = "UNMASK_TEST_POSTGRES"
+const EnvRequired = "POSTGRES_TEST"
 
 // Tests are the tests of a package that use a server.
 type Tests struct{ m *testing.M }
