@@ -268,12 +268,29 @@ func TestAProcessThatOnlyQueuesAsksNoModel(t *testing.T) {
 	require.Equal(t, run.Succeeded, await(t, api, r.RunKey).State)
 }
 
+// awayModels has none, and tells when one was looked for.
+type awayModels struct{ asked chan struct{} }
+
+func (a awayModels) Model(id string) (model.Model, error) {
+	select {
+	case a.asked <- struct{}{}:
+	default:
+	}
+	return nil, &run.NotFoundError{Name: "models/" + id}
+}
+
 func TestAProcessWithoutTheModelLeavesTheRunToOneThatHasIt(t *testing.T) {
 	f, queue := newFixture(t), shared(t)
-	without := f.service(nil, wordGrader("sha256:g"), on(queue()), func(d *run.Deps) { d.Models = noModels{} })
+	away := awayModels{make(chan struct{}, 1)}
+	without := f.service(nil, wordGrader("sha256:g"), on(queue()), func(d *run.Deps) { d.Models = away })
 	require.NoError(t, without.Resume(t.Context()))
 	api := f.service(always("no"), wordGrader("sha256:g"), on(queue()), func(d *run.Deps) { d.QueueOnly = true })
-	r := create(t, api, 1, 1, 1)
+	r := create(t, api, 20, 1, 4)
+	<-away.asked
+	require.NoError(t, without.Close(t.Context()))
+	kept, err := f.store.GetRun(t.Context(), r.RunKey)
+	require.NoError(t, err)
+	require.Equal(t, run.Pending, kept.State)
 	with := f.service(always("no"), wordGrader("sha256:g"), on(queue()))
 	require.NoError(t, with.Resume(t.Context()))
 	require.Equal(t, run.Succeeded, await(t, api, r.RunKey).State)
