@@ -24,10 +24,11 @@ import (
 
 	unmaskv1 "github.com/unmask-eval/unmask/gen/go/unmask/v1"
 	"github.com/unmask-eval/unmask/internal/testkit"
+	"github.com/unmask-eval/unmask/internal/testkit/postgres"
 )
 
 func TestMain(m *testing.M) {
-	code := m.Run()
+	code := postgres.Main(m).Run()
 	testkit.Clean()
 	os.Exit(code)
 }
