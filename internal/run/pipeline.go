@@ -26,6 +26,10 @@ type pipeline struct {
 	stop atomic.Pointer[stopping]
 	// unanswered counts the samples in a row that the model did not answer here.
 	unanswered atomic.Int64
+	// answered says that the model has answered a sample of the run; badRequests
+	// counts those that it called wrong here before.
+	answered    atomic.Bool
+	badRequests atomic.Int64
 }
 
 // fatalError is why a run cannot be carried out, now or later.
@@ -41,6 +45,7 @@ func (x *executor) prepare(ctx context.Context, r Run) (*pipeline, error) {
 		return nil, lasting(err)
 	}
 	p := &pipeline{x: x, run: r, plan: e.Plan, byID: map[string]*scenario.Scenario{}, texts: map[[2]string]string{}}
+	p.answered.Store(r.Progress.Finished > r.Progress.Errors)
 	if p.schedule, err = x.schedule(ctx, e); err != nil {
 		return nil, lasting(err)
 	}

@@ -44,6 +44,7 @@ func (p *pipeline) one(ctx context.Context, s Sample) error {
 	switch {
 	case err == nil:
 		p.unanswered.Store(0)
+		p.answered.Store(true)
 		t.Reply = reply
 		var fatal error
 		if f.Verdict, fatal = p.judge(ctx, sc, &t); fatal != nil {
@@ -88,9 +89,19 @@ func (p *pipeline) failed(t *Transcript, err error) error {
 		return fmt.Errorf("the model refuses every request: %w", err)
 	}
 	t.Error = &SampleError{Class: me.Class, Status: me.Status, Message: me.Message, Attempts: me.Attempts}
+	limit := int64(max(unansweredLimit, 4*p.run.Concurrency))
 	switch me.Class {
+	case model.ClassBadRequest:
+		p.unanswered.Store(0)
+		// Single requests may be wrong to a model; all from the beginning on, the
+		// harmless controls among them, are wrong for a reason that stays.
+		if p.answered.Load() {
+			return nil
+		}
+		if n := p.badRequests.Add(1); n >= limit {
+			return fmt.Errorf("the model refused each of the first %d requests: %w", n, err)
+		}
 	case model.ClassTimeout, model.ClassUnavailable, model.ClassRateLimited:
-		limit := int64(max(unansweredLimit, 4*p.run.Concurrency))
 		if n := p.unanswered.Add(1); n >= limit {
 			return fmt.Errorf("the model did not answer %d samples in a row: %w", n, err)
 		}

@@ -144,6 +144,7 @@ func TestModelFailures(t *testing.T) {
 		{"refused credentials end the run at once", &model.Error{Class: model.ClassAuth, Status: 401, Message: "unauthorized", Attempts: 1}, run.Failed, "refuses every request", 8},
 		{"an unknown model ends the run at once", &model.Error{Class: model.ClassNotFound, Status: 404, Message: "no such model", Attempts: 1}, run.Failed, "refuses every request", 8},
 		{"an endpoint that is away ends the run after a while", &model.Error{Class: model.ClassUnavailable, Message: "connection refused", Attempts: 3}, run.Failed, "did not answer", 40},
+		{"requests that are all wrong end the run after a while", &model.Error{Class: model.ClassBadRequest, Status: 400, Message: "no such parameter", Attempts: 1}, run.Failed, "refused each of the first", 40},
 		{"bad replies are counted and the run goes on", &model.Error{Class: model.ClassBadReply, Message: "not JSON", Attempts: 1}, run.Succeeded, "", 1 << 20},
 		{"an adapter's fault is counted and the run goes on", errors.New("boom"), run.Succeeded, "", 1 << 20},
 	} {
@@ -171,6 +172,25 @@ func TestModelFailures(t *testing.T) {
 			require.Equal(t, gate.Inconclusive, d.Outcome)
 		})
 	}
+}
+
+// TestRequestsThatAreWrongNowAndThenAreCounted refuses all but the first.
+func TestRequestsThatAreWrongNowAndThenAreCounted(t *testing.T) {
+	f := newFixture(t)
+	var calls atomic.Int64
+	s := f.service(modelFunc(func(context.Context, model.Request) (model.Reply, error) {
+		if calls.Add(1) == 1 {
+			return reply("no"), nil
+		}
+		return model.Reply{}, &model.Error{Class: model.ClassBadRequest, Status: 400, Message: "blocked", Attempts: 1}
+	}), wordGrader("sha256:g"))
+	e, err := s.CreateEvaluation(t.Context(), project, run.NewEvaluation{Scenarios: []string{"helpful-only"}, SamplesPerQuery: 2, MaxQueries: 20, Seed: ptr(uint64(1))})
+	require.NoError(t, err)
+	r, _, err := s.CreateRun(t.Context(), project, run.NewRun{Evaluation: e.ID, Model: "m", Concurrency: 1})
+	require.NoError(t, err)
+	done := await(t, s, r.RunKey)
+	require.Equal(t, run.Succeeded, done.State, done.Error)
+	require.Equal(t, done.Progress.Planned-1, done.Progress.Errors)
 }
 
 func TestAnAdapterThatPanicsCostsItsSamplesAndNotTheServer(t *testing.T) {
