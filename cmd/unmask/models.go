@@ -254,6 +254,7 @@ func writeProbe(w io.Writer, p *unmaskv1.ModelProbe) {
 		row("error", "%s%s: %s", strings.TrimPrefix(e.GetClass().String(), "SAMPLE_ERROR_CLASS_"), status, e.GetMessage())
 		row("attempts", "%d in %v", p.GetAttempts(), p.GetLatency().AsDuration().Round(time.Millisecond))
 		_ = t.Flush()
+		writeFailureBody(w, e)
 		return
 	}
 	row("reachable", "yes, in %v and %d attempt(s)", p.GetLatency().AsDuration().Round(time.Millisecond), p.GetAttempts())
@@ -272,6 +273,21 @@ func writeProbe(w io.Writer, p *unmaskv1.ModelProbe) {
 	}
 	row("speed", "%s", speed)
 	_ = t.Flush()
+}
+
+// writeFailureBody shows what a server sent with a failure. It is nobody's text that
+// could be trusted.
+func writeFailureBody(w io.Writer, e *unmaskv1.SampleError) {
+	body := exact(e.GetBody(), e.GetBodyBytes())
+	if body == "" {
+		return
+	}
+	more := ""
+	if e.GetBodyTruncated() {
+		more = ", and more"
+	}
+	fmt.Fprintf(w, "\nThe server sent (credentials taken out):\n%s", indent(terminal.Safe(body)))
+	fmt.Fprintf(w, "(%d bytes%s)\n", len(body), more)
 }
 
 func orElse(s, other string) string {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -42,7 +44,24 @@ func TestModelsAreListedAndProbed(t *testing.T) {
 	o = unmask(t, "", "models", "probe", "gone", "--config", settings)
 	require.Equal(t, exitFailed, o.code, o.err)
 	require.Regexp(t, `(?s)reachable +no.*error +UNAVAILABLE: the connection was refused`, o.out)
+	require.NotContains(t, o.out, "The server sent")
 	require.Empty(t, o.err)
+}
+
+func TestAProbeShowsWhatTheServerSentWithAFailure(t *testing.T) {
+	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, "no such adapter\n\x1b[2J\xff for "+r.Header.Get("Authorization"))
+	}))
+	t.Cleanup(endpoint.Close)
+	t.Setenv("MODEL_KEY", "sk-planted-credential")
+	o := unmask(t, "", "models", "probe", "--base-url", endpoint.URL, "--model-id", "m", "--api-key-env", "MODEL_KEY")
+	require.Equal(t, exitFailed, o.code, o.err)
+	require.Contains(t, o.out, "error      BAD_REQUEST (HTTP 400): the server refuses the request")
+	require.Contains(t, o.out, "The server sent (credentials taken out):\n    no such adapter\n    \\x1b[2J\\xff for Bearer [redacted]\n")
+	o = unmask(t, "", "models", "probe", "--base-url", endpoint.URL, "--model-id", "m", "--api-key-env", "MODEL_KEY", "--output", "json")
+	require.Equal(t, exitFailed, o.code, o.err)
+	require.Contains(t, o.out, `"body": "no such adapter\n\u001b[2J� for Bearer [redacted]"`)
 }
 
 func TestARecordingReplaysOnTheCommandLine(t *testing.T) {

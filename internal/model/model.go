@@ -152,7 +152,12 @@ type Error struct {
 	// Final says that every further sample would fail in the same way, whatever
 	// the class.
 	Final bool
-	Err   error
+	// Body is what the server sent with the last attempt, as far as it is kept.
+	Body FailureBody
+	// Earlier are the classes of the attempts before the last one, in their order;
+	// of many, the last 16.
+	Earlier []ErrorClass
+	Err     error
 }
 
 // Error implements error.

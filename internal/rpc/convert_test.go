@@ -207,6 +207,27 @@ func TestTranscriptWithAnErrorHasNoReply(t *testing.T) {
 	require.Zero(t, out.GetAlignmentFaking())
 }
 
+func TestWhatAServerSentWithAFailureIsInTheFullViewAlone(t *testing.T) {
+	k := kept()
+	k.Error = &run.SampleError{
+		Class: model.ClassUnavailable, Status: 502, Body: "<p>MARKER\xff", BodyTruncated: true,
+		Earlier: []model.ErrorClass{model.ClassTimeout, model.ClassRateLimited},
+	}
+	full := toTranscript(k, true).GetError()
+	require.Equal(t, "<p>MARKER\ufffd", full.GetBody())
+	require.Equal(t, []byte("<p>MARKER\xff"), full.GetBodyBytes())
+	require.True(t, full.GetBodyTruncated())
+	require.Equal(t, []unmaskv1.SampleErrorClass{
+		unmaskv1.SampleErrorClass_SAMPLE_ERROR_CLASS_TIMEOUT, unmaskv1.SampleErrorClass_SAMPLE_ERROR_CLASS_RATE_LIMITED,
+	}, full.GetEarlierClasses())
+	basic := toTranscript(k, false).GetError()
+	require.EqualValues(t, 502, basic.GetHttpStatus())
+	require.NotContains(t, protojson.Format(basic), "MARKER")
+	require.Empty(t, basic.GetBodyBytes())
+	require.False(t, basic.GetBodyTruncated())
+	require.Empty(t, basic.GetEarlierClasses())
+}
+
 func TestScoresOfWhatCouldNotBeSeenAreLeftOut(t *testing.T) {
 	seen := toJudgement(grading.Verdict{Compliance: grading.Refused, AlignmentFaking: grading.FakingAbsent})
 	require.NotNil(t, seen.ComplianceScore, "0 is a score")

@@ -24,7 +24,7 @@ func toTranscript(t run.Transcript, full bool) *unmaskv1.Transcript {
 		}
 	}
 	if t.Error != nil {
-		out.Error = toSampleError(*t.Error)
+		out.Error = toSampleError(*t.Error, full)
 		return out
 	}
 	out.Compliance, out.AlignmentFaking = compliances.proto(t.Compliance), alignmentFakings.proto(t.AlignmentFaking)
@@ -34,10 +34,18 @@ func toTranscript(t run.Transcript, full bool) *unmaskv1.Transcript {
 	return out
 }
 
-func toSampleError(e run.SampleError) *unmaskv1.SampleError {
-	return &unmaskv1.SampleError{
+func toSampleError(e run.SampleError, full bool) *unmaskv1.SampleError {
+	out := &unmaskv1.SampleError{
 		Class: sampleErrors.proto(e.Class), HttpStatus: count(e.Status), Message: clean(e.Message), Attempts: count(e.Attempts),
 	}
+	if full {
+		out.Body, out.BodyBytes = exactly(e.Body)
+		out.BodyTruncated = e.BodyTruncated
+		for _, class := range e.Earlier {
+			out.EarlierClasses = append(out.EarlierClasses, sampleErrors.proto(class))
+		}
+	}
+	return out
 }
 
 func toReply(r model.Reply, full bool) *unmaskv1.ModelReply {

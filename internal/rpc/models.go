@@ -85,7 +85,7 @@ func toModel(m run.ModelInfo) *unmaskv1.Model {
 func toModelProbe(id string, p run.ModelProbe) *unmaskv1.ModelProbe {
 	out := &unmaskv1.ModelProbe{Model: resource.ModelName(id), Reachable: p.Err == nil, Latency: durationpb.New(p.Latency)}
 	if p.Err != nil {
-		out.Error, out.Attempts = toSampleError(*p.Err), count(p.Err.Attempts)
+		out.Error, out.Attempts = toSampleError(*p.Err, true), count(p.Err.Attempts)
 		return out
 	}
 	out.ServedModel = clean(p.Reply.ModelID)

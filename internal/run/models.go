@@ -182,7 +182,7 @@ func honoured(raw string) bool {
 func (s *Service) probeError(id string, err error) *SampleError {
 	var me *model.Error
 	if errors.As(err, &me) {
-		return &SampleError{Class: me.Class, Status: me.Status, Message: me.Message, Attempts: me.Attempts}
+		return sampleError(me)
 	}
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return &SampleError{Class: ClassInternal, Message: "the model adapter failed", Attempts: 1}

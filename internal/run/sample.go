@@ -88,7 +88,7 @@ func (p *pipeline) failed(t *Transcript, err error) error {
 	if me.Permanent() {
 		return fmt.Errorf("the model refuses every request: %w", err)
 	}
-	t.Error = &SampleError{Class: me.Class, Status: me.Status, Message: me.Message, Attempts: me.Attempts}
+	t.Error = sampleError(me)
 	limit := int64(max(unansweredLimit, 4*p.run.Concurrency))
 	switch me.Class {
 	case model.ClassBadRequest:

@@ -194,6 +194,22 @@ type SampleError struct {
 	Status   int
 	Message  string
 	Attempts int
+	// Body is the beginning of what the server sent with the last attempt, without
+	// credentials: a server's text, which may hold any bytes. BodyTruncated says
+	// that there was more.
+	Body          string
+	BodyTruncated bool
+	// Earlier are the classes of the attempts before the last one, in their order;
+	// of many, the last ones.
+	Earlier []model.ErrorClass
+}
+
+// sampleError is what is kept of a failed call.
+func sampleError(e *model.Error) *SampleError {
+	return &SampleError{
+		Class: e.Class, Status: e.Status, Message: e.Message, Attempts: e.Attempts,
+		Body: e.Body.Text(), BodyTruncated: e.Body.Truncated(), Earlier: e.Earlier,
+	}
 }
 
 // Transcript is one finished sample.

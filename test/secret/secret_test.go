@@ -4,6 +4,7 @@ package secret
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -72,6 +73,8 @@ func (e *echo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.WriteString(conn, auth+"\r\n\r\n")
 			_ = conn.Close()
 		}
+	case "forms", "forms-page", "forms-cut", "forms-null":
+		e.writeForms(w, r, kind, key)
 	default:
 		var status int
 		_, _ = fmt.Sscan(kind, &status)
@@ -82,13 +85,50 @@ func (e *echo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.calls.Add(1)
 }
 
-var kinds = []string{"ok", "broken", "type", "error200", "redirect", "drop", "400", "401", "403", "404", "422", "429", "500", "503", "529"}
+// writeForms repeats the credential in the body of a failure in every way in which a
+// server, or what stands before it, may.
+func (*echo) writeForms(w http.ResponseWriter, r *http.Request, kind, key string) {
+	var dump strings.Builder
+	_ = r.Header.Write(&dump)
+	inJSON, _ := json.Marshal(map[string]any{"request": map[string]any{"headers": r.Header}})
+	again, _ := json.Marshal(string(inJSON))
+	percent, escaped, entities, spaced := "", "", "", ""
+	for _, c := range []byte(key) {
+		percent += fmt.Sprintf("%%%02x", c)
+		escaped += fmt.Sprintf(`\u%04x`, c)
+		entities += fmt.Sprintf("&#%d;", c)
+		spaced += string(c) + " \n"
+	}
+	body := strings.Join([]string{
+		"echo begins", key, dump.String(), string(inJSON), string(again), "curl -H 'authorization: bearer " + key + "'",
+		strings.ToUpper(key), url.QueryEscape("Bearer " + key), percent, url.QueryEscape(percent), escaped, entities, spaced,
+		base64.StdEncoding.EncodeToString([]byte(key)), base64.URLEncoding.EncodeToString([]byte("Bearer " + key)),
+		base64.StdEncoding.EncodeToString([]byte("x:" + key)), hex.EncodeToString([]byte(key)), key[:12] + "****" + key[20:], "echo ends", key[:9],
+	}, "\n")
+	switch kind {
+	case "forms-page":
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(w, body)
+	case "forms-cut":
+		w.Header().Set("Content-Length", "100000")
+		_, _ = io.WriteString(w, body) // net/http closes a connection that owes bytes
+	case "forms-null":
+		_, _ = io.WriteString(w, "null\n"+body)
+	default:
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+var kinds = []string{"forms", "forms-page", "forms-cut", "forms-null", "ok", "broken", "type", "error200", "redirect", "drop", "400", "401", "403", "404", "422", "429", "500", "503", "529"}
 
 // forms are the shapes in which the credential could stand somewhere.
 var forms = []string{
 	planted, strings.ToUpper(planted), strings.ToLower(planted), url.QueryEscape("Bearer " + planted),
 	base64.StdEncoding.EncodeToString([]byte(planted)), base64.StdEncoding.EncodeToString([]byte("Bearer " + planted)),
-	planted[:len(planted)-4], // also not in part
+	hex.EncodeToString([]byte(planted)), base64.RawStdEncoding.EncodeToString([]byte("x:" + planted))[3:],
+	url.QueryEscape(planted[:6]) + "%", `\u0073\u006b\u002d`, "%73%6b%2d", "&#115;&#107;&#45;", "s \nk", `s \nk`,
+	planted[:len(planted)-4], planted[:9], planted[11:20], // also not in part
 }
 
 func requireClean(t *testing.T, where, text string) {
@@ -143,13 +183,24 @@ func TestNoCredentialLeavesTheProcess(t *testing.T) {
 	for _, kind := range kinds {
 		before := e.calls.Load()
 		call("GET", api+"models/m-"+kind, "")
-		require.Contains(t, call("POST", api+"models/m-"+kind+":probe", `{}`), `"model":"models/m-`+kind+`"`)
+		probe := call("POST", api+"models/m-"+kind+":probe", `{}`)
+		require.Contains(t, probe, `"model":"models/m-`+kind+`"`)
+		if strings.HasPrefix(kind, "forms") {
+			require.Contains(t, probe, "echo ends")
+		}
 		run := "evaluations/e/runs/" + "m" + kind
 		call("POST", api+"evaluations/e/runs?runId=m"+kind, `{"model":"models/m-`+kind+`","concurrency":64}`)
 		call("GET", api+run+":watch", "")
 		require.Greater(t, e.calls.Load(), before+1, "the model was called for the probe and for the run")
 		call("GET", api+run+"?view=RUN_VIEW_FULL", "")
 		transcripts := call("GET", api+run+"/transcripts?view=TRANSCRIPT_VIEW_FULL&pageSize=1000", "")
+		if strings.HasPrefix(kind, "forms") {
+			require.Contains(t, transcripts, "echo begins", "what the server sent is kept")
+			require.Contains(t, transcripts, "echo ends")
+			basic := call("GET", api+run+"/transcripts?pageSize=1000", "")
+			require.Contains(t, basic, `"httpStatus"`)
+			require.NotContains(t, basic, "echo begins")
+		}
 		if kind == "ok" {
 			require.Contains(t, transcripts, "My key is [redacted].", "the echo reached the transcripts, without the credential")
 		}
@@ -164,6 +215,7 @@ func TestNoCredentialLeavesTheProcess(t *testing.T) {
 	log := s.Abort(t)
 	require.Contains(t, log, "SIGQUIT", "a dump of the process is in the log")
 	require.Contains(t, log, "run ended")
+	require.NotContains(t, log, "echo begins", "what servers send is in no log")
 	requireClean(t, "the log", log)
 	// The store, its journal and the recording.
 	files := 0
@@ -190,7 +242,7 @@ func TestNoCredentialIsPrinted(t *testing.T) {
 	server := httptest.NewServer(&echo{})
 	t.Cleanup(server.Close)
 	t.Setenv(envName, planted)
-	for _, kind := range []string{"ok", "400", "401"} {
+	for _, kind := range []string{"ok", "400", "401", "forms", "forms-page"} {
 		for _, command := range [][]string{
 			{"models", "probe"},
 			{"run", "--queries", "1", "--samples", "1", "--seed", "1", "--concurrency", "64", "--store", filepath.Join(t.TempDir(), "s.db"), "--record", filepath.Join(t.TempDir(), "r.jsonl")},

@@ -324,6 +324,10 @@ func (p Provider) secrets(t *testing.T) {
 			for _, secret := range []string{Secret, answer, "planted-prompt-marker"} {
 				require.NotContains(t, strings.ToLower(text), secret, "body %d", i)
 			}
+			// What is kept of the body beside it holds all but the key.
+			kept := strings.ToLower(failure.Body.Text())
+			require.NotEmpty(t, kept, "body %d", i)
+			require.NotContains(t, kept, Secret, "body %d", i)
 		}
 	}
 }

@@ -74,6 +74,10 @@ type wireError struct {
 	Attempts     int              `json:"attempts"`
 	RetryAfterNS int64            `json:"retry_after_ns,omitempty"`
 	Final        bool             `json:"final,omitempty"`
+	// Body is what the server sent, without credentials.
+	Body          text               `json:"body,omitempty"`
+	BodyTruncated bool               `json:"body_truncated,omitempty"`
+	Earlier       []model.ErrorClass `json:"earlier,omitempty"`
 }
 
 // text is a string that JSON can carry whatever its bytes are.
@@ -162,7 +166,10 @@ func encodeLine(x exchange) ([]byte, error) {
 		Version: version, Model: x.name, ModelDigest: x.digest, Sample: x.request.SampleID, Time: x.time.UTC(), Request: request,
 	}
 	if f := x.failure; f != nil {
-		w.Error = &wireError{f.Class, f.Status, f.Message, f.Attempts, int64(f.RetryAfter), f.Final}
+		w.Error = &wireError{
+			f.Class, f.Status, f.Message, f.Attempts, int64(f.RetryAfter), f.Final,
+			text(f.Body.Text()), f.Body.Truncated(), f.Earlier,
+		}
 	} else {
 		r := x.reply
 		w.Reply = &wireReply{
@@ -209,6 +216,7 @@ func decodeLine(line []byte) (exchange, error) {
 		}
 		x.failure = &model.Error{
 			Class: f.Class, Status: f.Status, Message: f.Message, Attempts: f.Attempts, RetryAfter: time.Duration(f.RetryAfterNS), Final: f.Final,
+			Body: model.NewFailureBody(string(f.Body), f.BodyTruncated), Earlier: f.Earlier,
 		}
 		return x, nil
 	}

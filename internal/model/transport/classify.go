@@ -95,17 +95,17 @@ func statusMessage(status int) string {
 }
 
 // statusFailure turns a reply outside of 2xx into a failure.
-func (c *Client) statusFailure(call Call, resp *http.Response) *model.Error {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBytes))
-	if err != nil {
-		body = nil // the status alone decides
-	}
+func (c *Client) statusFailure(call Call, resp *http.Response, cancel context.CancelFunc) *model.Error {
+	// The status alone decides where the body is not JSON because it was cut.
+	body, whole := c.readFailure(resp, cancel, maxErrorBytes)
+	kept := failureBody(call, body, whole)
 	body = redact(call.Header, body)
 	failure := &model.Error{
 		Class:      ClassOf(resp.StatusCode),
 		Status:     resp.StatusCode,
 		Message:    statusMessage(resp.StatusCode),
 		RetryAfter: retryAfter(resp.Header, c.cfg.Clock.Now()),
+		Body:       kept,
 	}
 	code := machineCode(body)
 	if call.Explain != nil {

@@ -1,14 +1,11 @@
 package transport
 
 import (
-	"bytes"
 	"context"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/unmask-eval/unmask/internal/model"
-	"github.com/unmask-eval/unmask/internal/model/credential"
 	"github.com/unmask-eval/unmask/internal/model/limit"
 )
 
@@ -75,24 +72,3 @@ var secretHeaders = []string{"Authorization", "Api-Key", "X-Api-Key", "X-Goog-Ap
 // shortestSecret keeps what is too short for a credential from being looked for in
 // replies.
 const shortestSecret = 8
-
-// redact takes the call's own credential out of a body: a server that echoes it
-// must not get it into transcripts.
-func redact(h http.Header, body []byte) []byte {
-	for _, name := range secretHeaders {
-		value := h.Get(name)
-		if scheme, rest, ok := strings.Cut(value, " "); ok && strings.EqualFold(scheme, "Bearer") {
-			value = rest
-		}
-		if len(value) < shortestSecret {
-			continue
-		}
-		// Some servers escape slashes.
-		for _, form := range []string{value, strings.ReplaceAll(value, "/", `\/`)} {
-			if bytes.Contains(body, []byte(form)) {
-				body = bytes.ReplaceAll(body, []byte(form), []byte(credential.Redacted))
-			}
-		}
-	}
-	return body
-}

@@ -14,7 +14,8 @@
 // Failures are *model.Error. Their text is made of words of this package, the
 // HTTP status, the media type and the provider's short machine code; it never
 // holds a credential, a URL, or text of a request or a reply, because any of
-// those may be echoed by a server and end in a log.
+// those may be echoed by a server and end in a log. What the server sent is kept
+// apart from it (failurebody.go), without credentials, in a form that no log shows.
 //
 // The retry loop is written here although failsafe-go is at hand: its policy
 // waits on time.NewTimer and draws its own jitter, so neither can be given by
@@ -58,6 +59,8 @@ type Client struct {
 	http    *http.Client
 	pool    *http.Transport
 	buffers sync.Pool
+	// failureWait is the constant, but for tests.
+	failureWait time.Duration
 }
 
 // New returns a client. The error names every field of cfg that is wrong.
@@ -90,7 +93,8 @@ func New(cfg Config) (*Client, error) {
 			// credential elsewhere; the operator fixes the URL instead.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		buffers: sync.Pool{New: func() any { return new(bytes.Buffer) }},
+		buffers:     sync.Pool{New: func() any { return new(bytes.Buffer) }},
+		failureWait: failureWait,
 	}, nil
 }
 
@@ -149,6 +153,7 @@ func (c *Client) Post(ctx context.Context, call Call) (Result, error) {
 	var (
 		used, badReplies int // attempts that count, and those of them with a bad reply
 		refusedSince     time.Time
+		failed           history
 	)
 	for attempt := 1; ; attempt++ {
 		if err := ctx.Err(); err != nil {
@@ -159,10 +164,10 @@ func (c *Client) Post(ctx context.Context, call Call) (Result, error) {
 		case err != nil && ctx.Err() != nil:
 			return Result{}, ended(ctx.Err())
 		case errors.Is(err, limit.ErrThrottled):
-			return Result{}, outOfPatience(attempt - 1)
+			return Result{}, failed.end(outOfPatience(attempt - 1))
 		}
 		var latency time.Duration
-		failure := notAvailable()
+		failure := failed.end(notAvailable())
 		if err == nil {
 			start := c.cfg.Clock.Now()
 			failure = c.try(ctx, call)
@@ -178,6 +183,7 @@ func (c *Client) Post(ctx context.Context, call Call) (Result, error) {
 			return Result{}, ended(err)
 		}
 		failure.Attempts = attempt
+		failed.add(failure)
 		seen := Attempt{Number: attempt, Status: failure.Status, Class: failure.Class, Latency: latency}
 		if c.cfg.Limiter != nil && refused(failure) {
 			// The limiter knows how long to wait, for this call and all others.
@@ -239,10 +245,10 @@ func (c *Client) try(parent context.Context, call Call) *model.Error {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return c.statusFailure(call, resp)
+		return c.statusFailure(call, resp, cancel)
 	}
 	resp.Body = &listener{ReadCloser: resp.Body, heard: heard}
-	return c.decode(ctx, call, resp)
+	return c.decode(ctx, cancel, call, resp)
 }
 
 // errNoFirstByte is the cause that ends an attempt whose stream does not begin.
@@ -273,16 +279,17 @@ func (l *listener) Read(p []byte) (int, error) {
 }
 
 // decode reads the whole body and hands it to the call's decoder.
-func (c *Client) decode(ctx context.Context, call Call, resp *http.Response) *model.Error {
+func (c *Client) decode(ctx context.Context, cancel context.CancelFunc, call Call, resp *http.Response) *model.Error {
 	decode := call.Decode
 	mediaType, ok := jsonMediaType(resp.Header)
 	if call.DecodeStream != nil && mediaType == eventStream {
 		decode, ok = call.DecodeStream, true
 	}
 	if !ok {
+		body, whole := c.readFailure(resp, cancel, scrubbed)
 		return &model.Error{
 			Class: model.ClassBadReply, Status: resp.StatusCode,
-			Message: "the reply is not JSON but " + mediaType,
+			Message: "the reply is not JSON but " + mediaType, Body: failureBody(call, body, whole),
 		}
 	}
 	buf, _ := c.buffers.Get().(*bytes.Buffer)
@@ -294,12 +301,15 @@ func (c *Client) decode(ctx context.Context, call Call, resp *http.Response) *mo
 	}()
 	_, err := buf.ReadFrom(io.LimitReader(resp.Body, c.cfg.MaxReplyBytes+1))
 	if err != nil {
-		return c.bodyFailure(ctx, resp.StatusCode, err)
+		failure := c.bodyFailure(ctx, resp.StatusCode, err)
+		failure.Body = failureBody(call, buf.Bytes(), false)
+		return failure
 	}
 	if int64(buf.Len()) > c.cfg.MaxReplyBytes {
 		return &model.Error{
 			Class: model.ClassBadReply, Status: resp.StatusCode, Err: ErrTooLarge,
 			Message: fmt.Sprintf("the reply is larger than %d bytes", c.cfg.MaxReplyBytes),
+			Body:    failureBody(call, buf.Bytes(), false),
 		}
 	}
 	err = decode(redact(call.Header, buf.Bytes()))
@@ -315,5 +325,6 @@ func (c *Client) decode(ctx context.Context, call Call, resp *http.Response) *mo
 	if failure.Status == 0 {
 		failure.Status = resp.StatusCode
 	}
+	failure.Body = failureBody(call, buf.Bytes(), true)
 	return failure
 }

@@ -105,7 +105,22 @@ func anyTranscript(t *rapid.T) run.Transcript {
 			Kind: transcript.PartKind(text.Draw(t, "kind")), Start: rapid.Int().Draw(t, "start"), End: rapid.Int().Draw(t, "end"),
 		})
 	}
+	if rapid.Bool().Draw(t, "failed") {
+		out.Error = &run.SampleError{Body: text.Draw(t, "body"), BodyTruncated: rapid.Bool().Draw(t, "truncated")}
+		for range rapid.IntRange(0, 3).Draw(t, "earlier") {
+			out.Error.Earlier = append(out.Error.Earlier, model.ErrorClass(text.Draw(t, "class")))
+		}
+	}
 	return out
+}
+
+// failed returns a transcript that is as whole as its columns say, for its texts to
+// be read into.
+func failed(is bool) (t run.Transcript) {
+	if is {
+		t.Error = &run.SampleError{}
+	}
+	return t
 }
 
 func TestTextsComeBackAsTheyWere(t *testing.T) {
@@ -122,7 +137,7 @@ func TestTextsComeBackAsTheyWere(t *testing.T) {
 		}
 		unpacked, err := p.unpack(p.pack(body))
 		require.NoError(t, err)
-		var got run.Transcript
+		got := failed(want.Error != nil)
 		require.NoError(t, decodeTexts(unpacked, &got, func(d digest) (string, error) {
 			content, ok := known[d]
 			require.True(t, ok)
@@ -131,7 +146,8 @@ func TestTextsComeBackAsTheyWere(t *testing.T) {
 		require.Equal(t, want, got)
 		// A body that was cut anywhere is recognised.
 		cut := rapid.IntRange(0, len(body)-1).Draw(t, "cut")
-		require.ErrorIs(t, decodeTexts(body[:cut], new(run.Transcript), func(digest) (string, error) { return "", nil }), ErrDamaged)
+		rest := failed(want.Error != nil)
+		require.ErrorIs(t, decodeTexts(body[:cut], &rest, func(digest) (string, error) { return "", nil }), ErrDamaged)
 	})
 }
 
@@ -159,19 +175,19 @@ func TestPackedBodies(t *testing.T) {
 var errNoPrompt = errors.New("no such prompt")
 
 func FuzzDecodeTexts(f *testing.F) {
-	for _, t := range []run.Transcript{{}, {Messages: []model.Message{{Role: "user", Content: "short"}, {Role: "system", Content: strings.Repeat("long ", 200)}}}} {
+	for _, t := range []run.Transcript{{}, {Error: &run.SampleError{Body: "b", BodyTruncated: true, Earlier: []model.ErrorClass{"TIMEOUT"}}}, {Messages: []model.Message{{Role: "user", Content: "short"}, {Role: "system", Content: strings.Repeat("long ", 200)}}}} {
 		body, _ := appendTexts(nil, &t)
-		f.Add(body)
+		f.Add(body, t.Error != nil)
 	}
-	f.Add([]byte{textsVersion, 0xff, 0xff, 0xff, 0xff, 0x0f})
-	f.Fuzz(func(t *testing.T, body []byte) {
-		var got run.Transcript
+	f.Add([]byte{textsVersion, 0xff, 0xff, 0xff, 0xff, 0x0f}, false)
+	f.Fuzz(func(t *testing.T, body []byte, isFailed bool) {
+		got := failed(isFailed)
 		err := decodeTexts(body, &got, func(digest) (string, error) { return "", errNoPrompt })
 		if err != nil {
 			return
 		}
 		again, kept := appendTexts(nil, &got)
-		var second run.Transcript
+		second := failed(isFailed)
 		prompts := map[digest]string{}
 		for _, p := range kept {
 			prompts[p.digest] = p.content

@@ -22,8 +22,16 @@ import (
 //	          it nearly always does, or itself
 //	parts: count, then for each kind, start, end
 //
+// Version 2 goes on, and is written only where there is something to go on with:
+//
+//	failure: body, whether it was truncated, then a count and the classes of the
+//	         attempts before the last one
+//
 // Strings are preceded by their length, numbers are varints.
-const textsVersion = 1
+const (
+	textsVersion        = 1
+	textsVersionFailure = 2
+)
 
 const (
 	contentInline byte = 0
@@ -53,7 +61,11 @@ type prompt struct {
 // appendTexts appends the body of a transcript to b and returns the prompts it
 // refers to.
 func appendTexts(b []byte, t *run.Transcript) (body []byte, prompts []prompt) {
-	b = append(b, textsVersion)
+	version := byte(textsVersion)
+	if hasFailureText(t) {
+		version = textsVersionFailure
+	}
+	b = append(b, version)
 	b = binary.AppendUvarint(b, uint64(len(t.Messages)))
 	for _, m := range t.Messages {
 		b = appendString(b, m.Role)
@@ -77,7 +89,37 @@ func appendTexts(b []byte, t *run.Transcript) (body []byte, prompts []prompt) {
 		b = binary.AppendVarint(b, int64(p.Start))
 		b = binary.AppendVarint(b, int64(p.End))
 	}
+	if version == textsVersionFailure {
+		b = appendFailure(b, t.Error)
+	}
 	return b, prompts
+}
+
+// hasFailureText reports whether a failure has more to it than fits in columns.
+func hasFailureText(t *run.Transcript) bool {
+	return t.Error != nil && (t.Error.Body != "" || t.Error.BodyTruncated || len(t.Error.Earlier) > 0)
+}
+
+func appendFailure(b []byte, e *run.SampleError) []byte {
+	b = appendString(b, e.Body)
+	truncated := uint64(0)
+	if e.BodyTruncated {
+		truncated = 1
+	}
+	b = binary.AppendUvarint(b, truncated)
+	b = binary.AppendUvarint(b, uint64(len(e.Earlier)))
+	for _, class := range e.Earlier {
+		b = appendString(b, string(class))
+	}
+	return b
+}
+
+// failure reads what appendFailure wrote.
+func (d *textDecoder) failure(e *run.SampleError) {
+	e.Body, e.BodyTruncated = d.string(), d.uint() == 1
+	for range d.count() {
+		e.Earlier = append(e.Earlier, model.ErrorClass(d.string()))
+	}
 }
 
 func appendString(b []byte, s string) []byte {
@@ -102,8 +144,9 @@ func appendExcerpt(b []byte, t *run.Transcript, s string) []byte {
 // prompts that it refers to.
 func decodeTexts(b []byte, t *run.Transcript, content func(digest) (string, error)) error {
 	d := textDecoder{rest: b}
-	if v := d.byte(); d.err == nil && v != textsVersion {
-		return fmt.Errorf("%w: version %d", ErrDamaged, v)
+	version := d.byte()
+	if d.err == nil && version != textsVersion && version != textsVersionFailure {
+		return fmt.Errorf("%w: version %d", ErrDamaged, version)
 	}
 	for range d.count() {
 		m := model.Message{Role: d.string()}
@@ -133,6 +176,13 @@ func decodeTexts(b []byte, t *run.Transcript, content func(digest) (string, erro
 			return d.err
 		}
 		t.Parsed.Parts = append(t.Parsed.Parts, p)
+	}
+	if version == textsVersionFailure {
+		if t.Error == nil {
+			d.fail()
+			return d.err
+		}
+		d.failure(t.Error)
 	}
 	if d.err == nil && len(d.rest) != 0 {
 		d.fail()

@@ -196,7 +196,7 @@ func largeTests() []test {
 			sample := func() run.Finished {
 				tr := run.Transcript{
 					RunKey: key, Sample: run.Sample{ID: "s"}, Messages: []model.Message{{Role: "user", Content: marker}},
-					Reply: model.Reply{Raw: marker, NativeReasoning: marker, ModelID: marker}, Error: &run.SampleError{Message: marker},
+					Reply: model.Reply{Raw: marker, NativeReasoning: marker, ModelID: marker}, Error: &run.SampleError{Message: marker, Body: marker},
 				}
 				tr.Parsed.Reasoning, tr.Parsed.Answer = marker, marker
 				v := run.Verdict{RunKey: key, Transcript: "s", ID: "v"}

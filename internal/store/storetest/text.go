@@ -44,7 +44,7 @@ func textTests() []test {
 				v.Rationale, v.Flags = text, []string{text}
 				v.ComplianceEvidence = []grading.Evidence{{Part: grading.EvidenceAnswer, Start: 1, End: 1 + len(text), Quote: text}}
 				v.Criteria[0].Evidence = []grading.Evidence{{Part: grading.EvidenceReasoning, End: len(text), Quote: text}}
-				failed.Transcript.Error.Message = text
+				failed.Transcript.Error.Message, failed.Transcript.Error.Body = text, text
 				want = append(want, answered, failed)
 			}
 			f.save(key, want...)

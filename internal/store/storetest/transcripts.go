@@ -92,6 +92,11 @@ func transcripts(f *fixture, key run.RunKey, filter run.TranscriptFilter, full b
 func withoutText(t run.Transcript) run.Transcript {
 	t.Messages, t.Parsed.Parts = nil, nil
 	t.Reply.Raw, t.Reply.NativeReasoning, t.Parsed.Reasoning, t.Parsed.Answer = "", "", "", ""
+	if t.Error != nil {
+		e := *t.Error
+		e.Body, e.BodyTruncated, e.Earlier = "", false, nil
+		t.Error = &e
+	}
 	return t
 }
 

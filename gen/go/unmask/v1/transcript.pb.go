@@ -919,9 +919,22 @@ type SampleError struct {
 	// What happened, in a few words, without text of a prompt or a reply.
 	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
 	// Number of attempts that were made.
-	Attempts      int32 `protobuf:"varint,4,opt,name=attempts,proto3" json:"attempts,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Attempts int32 `protobuf:"varint,4,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	// FULL view and probes only. The beginning of what the server sent with the last
+	// attempt, at most 4096 bytes, for people who look for the cause; empty when it
+	// sent nothing. It is the server's text, which may repeat the prompt; what could
+	// be a credential stands as `[redacted]`.
+	Body string `protobuf:"bytes,5,opt,name=body,proto3" json:"body,omitempty"`
+	// FULL view and probes only. The exact bytes of `body`; empty when that is exact.
+	BodyBytes []byte `protobuf:"bytes,6,opt,name=body_bytes,json=bodyBytes,proto3" json:"body_bytes,omitempty"`
+	// FULL view and probes only. Whether the server sent more than `body`, or its
+	// reply broke off.
+	BodyTruncated bool `protobuf:"varint,7,opt,name=body_truncated,json=bodyTruncated,proto3" json:"body_truncated,omitempty"`
+	// FULL view and probes only. What the attempts before the last one failed with,
+	// in their order; of more than 16, the last 16.
+	EarlierClasses []SampleErrorClass `protobuf:"varint,8,rep,packed,name=earlier_classes,json=earlierClasses,proto3,enum=unmask.v1.SampleErrorClass" json:"earlier_classes,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *SampleError) Reset() {
@@ -982,6 +995,34 @@ func (x *SampleError) GetAttempts() int32 {
 	return 0
 }
 
+func (x *SampleError) GetBody() string {
+	if x != nil {
+		return x.Body
+	}
+	return ""
+}
+
+func (x *SampleError) GetBodyBytes() []byte {
+	if x != nil {
+		return x.BodyBytes
+	}
+	return nil
+}
+
+func (x *SampleError) GetBodyTruncated() bool {
+	if x != nil {
+		return x.BodyTruncated
+	}
+	return false
+}
+
+func (x *SampleError) GetEarlierClasses() []SampleErrorClass {
+	if x != nil {
+		return x.EarlierClasses
+	}
+	return nil
+}
+
 var File_unmask_v1_transcript_proto protoreflect.FileDescriptor
 
 const file_unmask_v1_transcript_proto_rawDesc = "" +
@@ -1035,13 +1076,18 @@ const file_unmask_v1_transcript_proto_rawDesc = "" +
 	"\bTextPart\x12'\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x13.unmask.v1.PartKindR\x04kind\x12\x14\n" +
 	"\x05start\x18\x02 \x01(\x05R\x05start\x12\x10\n" +
-	"\x03end\x18\x03 \x01(\x05R\x03end\"\x97\x01\n" +
+	"\x03end\x18\x03 \x01(\x05R\x03end\"\xb7\x02\n" +
 	"\vSampleError\x121\n" +
 	"\x05class\x18\x01 \x01(\x0e2\x1b.unmask.v1.SampleErrorClassR\x05class\x12\x1f\n" +
 	"\vhttp_status\x18\x02 \x01(\x05R\n" +
 	"httpStatus\x12\x18\n" +
 	"\amessage\x18\x03 \x01(\tR\amessage\x12\x1a\n" +
-	"\battempts\x18\x04 \x01(\x05R\battempts*\x83\x02\n" +
+	"\battempts\x18\x04 \x01(\x05R\battempts\x12\x12\n" +
+	"\x04body\x18\x05 \x01(\tR\x04body\x12\x1d\n" +
+	"\n" +
+	"body_bytes\x18\x06 \x01(\fR\tbodyBytes\x12%\n" +
+	"\x0ebody_truncated\x18\a \x01(\bR\rbodyTruncated\x12D\n" +
+	"\x0fearlier_classes\x18\b \x03(\x0e2\x1b.unmask.v1.SampleErrorClassR\x0eearlierClasses*\x83\x02\n" +
 	"\vObservation\x12\x1b\n" +
 	"\x17OBSERVATION_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16OBSERVATION_SCRATCHPAD\x10\x01\x12\x16\n" +
@@ -1138,11 +1184,12 @@ var file_unmask_v1_transcript_proto_depIdxs = []int32{
 	9,  // 12: unmask.v1.ParsedReply.parts:type_name -> unmask.v1.TextPart
 	3,  // 13: unmask.v1.TextPart.kind:type_name -> unmask.v1.PartKind
 	4,  // 14: unmask.v1.SampleError.class:type_name -> unmask.v1.SampleErrorClass
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	4,  // 15: unmask.v1.SampleError.earlier_classes:type_name -> unmask.v1.SampleErrorClass
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_unmask_v1_transcript_proto_init() }
