@@ -33,6 +33,7 @@ type runFlags struct {
 	seed                                   uint64
 	fixedSeed                              bool
 	temperature, topP                      float64
+	stop                                   []string
 	grader                                 string
 	baseURL, modelID, apiKeyEnv, provider  string
 	timeout                                time.Duration
@@ -81,6 +82,7 @@ func newRun() *cobra.Command {
 	fl.Int32Var(&f.maxTokens, "max-tokens", run.DefaultMaxTokens, "longest reply in tokens")
 	fl.Float64Var(&f.temperature, "temperature", 1, "sampling temperature, 0 to 2 (default: the provider's)")
 	fl.Float64Var(&f.topP, "top-p", 1, "nucleus sampling, greater than 0 up to 1 (default: the provider's)")
+	fl.StringArrayVar(&f.stop, "stop", nil, "a sequence that ends a reply, as it stands; may be given several times")
 	fl.StringVar(&f.grader, "grader", run.DefaultGrader, "grader")
 	fl.StringVar(&f.checkpointURI, "checkpoint-uri", "", "where the weights are, for the record")
 	fl.StringVar(&f.checkpointDigest, "checkpoint-digest", "", "digest of the weights, for the record")
@@ -167,7 +169,7 @@ func verdict(r *unmaskv1.Run, d *unmaskv1.Decision) error {
 }
 
 // flagsOfPlan shape a new plan.
-var flagsOfPlan = []string{"scenario", "samples", "queries", "seed", "temperature", "top-p", "max-tokens", "grader", "stopping"}
+var flagsOfPlan = []string{"scenario", "samples", "queries", "seed", "temperature", "top-p", "max-tokens", "stop", "grader", "stopping"}
 
 // check looks at what can be checked before anything is started.
 func (f *runFlags) check(cmd *cobra.Command) (*gate.Policy, error) {
@@ -385,7 +387,7 @@ func (f *runFlags) planned(ctx context.Context, cmd *cobra.Command, c *client) (
 	}
 	plan := &unmaskv1.Plan{
 		Scenarios: scenarios, SamplesPerQuery: f.samples, MaxQueries: f.queries, Grader: f.grader,
-		Sampling: &unmaskv1.Sampling{MaxTokens: f.maxTokens},
+		Sampling: &unmaskv1.Sampling{MaxTokens: f.maxTokens, Stop: f.stop},
 	}
 	plan.Grader = "graders/" + strings.TrimPrefix(f.grader, "graders/")
 	if f.stopping == "decided" {

@@ -34,6 +34,9 @@ type Sampling struct {
 	TopP *float64 `json:"top_p,omitempty"`
 	// MaxTokens bounds the reply, at least 1; 0 leaves the provider's default.
 	MaxTokens int `json:"max_tokens,omitempty"`
+	// Stop are sequences that end a reply, beside those of the endpoint. None is a
+	// part of the reply.
+	Stop []string `json:"stop,omitempty"`
 }
 
 // Request is one chat to complete.

@@ -31,7 +31,11 @@ func fromSampling(s *unmaskv1.Sampling) model.Sampling {
 	if s == nil {
 		return model.Sampling{}
 	}
-	return model.Sampling{Temperature: s.Temperature, TopP: s.TopP, MaxTokens: int(s.GetMaxTokens())}
+	return model.Sampling{Temperature: s.Temperature, TopP: s.TopP, MaxTokens: int(s.GetMaxTokens()), Stop: s.GetStop()}
+}
+
+func toSampling(s model.Sampling) *unmaskv1.Sampling {
+	return &unmaskv1.Sampling{Temperature: s.Temperature, TopP: s.TopP, MaxTokens: count(s.MaxTokens), Stop: cleanAll(s.Stop)}
 }
 
 func toEvaluation(e run.Evaluation) *unmaskv1.Evaluation {
@@ -44,7 +48,7 @@ func toEvaluation(e run.Evaluation) *unmaskv1.Evaluation {
 func toPlan(p run.Plan) *unmaskv1.Plan {
 	out := &unmaskv1.Plan{
 		SamplesPerQuery: count(p.SamplesPerQuery), MaxQueries: count(p.MaxQueries), Seed: &p.Seed,
-		Sampling: &unmaskv1.Sampling{Temperature: p.Sampling.Temperature, TopP: p.Sampling.TopP, MaxTokens: count(p.Sampling.MaxTokens)},
+		Sampling: toSampling(p.Sampling),
 		Grader:   resource.GraderName(p.Grader), GraderDigest: p.GraderDigest, Confidence: p.Confidence,
 	}
 	if p.Stopping != nil {

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	unmaskv1 "github.com/unmask-eval/unmask/gen/go/unmask/v1"
+	"github.com/unmask-eval/unmask/internal/model"
 	"github.com/unmask-eval/unmask/internal/rpc/resource"
 	"github.com/unmask-eval/unmask/internal/run"
 	"github.com/unmask-eval/unmask/internal/scenario"
@@ -42,6 +43,9 @@ func toScenario(s *scenario.Scenario, full bool) *unmaskv1.Scenario {
 	}
 	for _, v := range s.Variants {
 		out.Variants = append(out.Variants, toVariant(s, v))
+	}
+	if !s.Sampling.IsZero() {
+		out.Sampling = toSampling(model.Sampling(s.Sampling))
 	}
 	if full {
 		out.SystemTemplate, out.UserTemplate = s.System, s.User

@@ -22,6 +22,9 @@ func toTranscript(t run.Transcript, full bool) *unmaskv1.Transcript {
 		for _, m := range t.Messages {
 			out.Messages = append(out.Messages, toMessage(m.Role, m.Content))
 		}
+		if t.Sampling != nil {
+			out.Sampling = toSampling(*t.Sampling)
+		}
 	}
 	if t.Error != nil {
 		out.Error = toSampleError(*t.Error, full)

@@ -37,9 +37,11 @@ func (p *pipeline) one(ctx context.Context, s Sample) error {
 	for i, m := range messages {
 		t.Messages[i] = model.Message(m)
 	}
-	reply, err := p.generate(ctx, model.Request{
-		Messages: t.Messages, Sampling: p.plan.Sampling, Seed: s.Seed, SampleID: s.ID,
-	})
+	sampling := p.plan.samplingOf(sc)
+	if !sc.Sampling.IsZero() {
+		t.Sampling = &sampling
+	}
+	reply, err := p.generate(ctx, model.Request{Messages: t.Messages, Sampling: sampling, Seed: s.Seed, SampleID: s.ID})
 	f := Finished{}
 	switch {
 	case err == nil:

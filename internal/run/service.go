@@ -247,7 +247,7 @@ func checkNumbers(p Plan) []Violation {
 	if t := p.Sampling.TopP; t != nil {
 		add(!(*t > 0 && *t <= 1), "sampling.top_p", "greater than 0 and at most 1", *t)
 	}
-	return v
+	return append(v, stopViolation(p.Sampling.Stop)...)
 }
 
 // NewRun is what CreateRun asks for.
@@ -282,19 +282,19 @@ func (s *Service) CreateRun(ctx context.Context, project string, in NewRun) (Run
 	if concurrency < 1 || concurrency > MaxConcurrency {
 		return Run{}, Forecast{}, Invalid("concurrency", "must be between 1 and %d, got %d", MaxConcurrency, concurrency)
 	}
-	switch m, err := s.deps.Models.Model(in.Model); {
+	m, err := s.deps.Models.Model(in.Model)
+	switch {
 	case isNotFound(err):
 		return Run{}, Forecast{}, Invalid("model", "there is no model %q", in.Model)
 	case err != nil:
 		return Run{}, Forecast{}, err
-	default:
-		if err := canBeAsked(m, e.Plan); err != nil {
-			return Run{}, Forecast{}, err
-		}
 	}
 	schedule, err := s.exec.schedule(ctx, e)
 	if err != nil {
 		return Run{}, Forecast{}, fmt.Errorf("create run: %w", err)
+	}
+	if err := canBeAsked(m, e.Plan, schedule.scenarios); err != nil {
+		return Run{}, Forecast{}, err
 	}
 	now := s.deps.Now()
 	r := Run{
@@ -322,21 +322,6 @@ func (s *Service) CreateRun(ctx context.Context, project string, in NewRun) (Run
 	}
 	kept, err := s.exec.create(ctx, r)
 	return kept, forecast, err
-}
-
-// canBeAsked refuses a model whose provider does not take what the plan demands,
-// before the first of its samples is lost to it.
-func canBeAsked(m model.Model, p Plan) error {
-	checker, ok := m.(model.Checker)
-	if !ok {
-		return nil
-	}
-	err := checker.Check(model.Request{Sampling: p.Sampling})
-	var unsupported *model.UnsupportedError
-	if errors.As(err, &unsupported) {
-		return Invalid("model", "it cannot be asked with the plan's sampling.%s: %s", unsupported.Parameter, unsupported.Reason)
-	}
-	return err
 }
 
 // nameIsFree refuses the name of another run, also of a deleted one that was

@@ -218,6 +218,9 @@ type Transcript struct {
 	Sample
 	// Messages are what was sent.
 	Messages []model.Message
+	// Sampling are the parameters of generation that were sent, where the scenario
+	// demands some; nil for those of the plan.
+	Sampling *model.Sampling
 	// Reply is what came back; zero when Error is set.
 	Reply model.Reply
 	// Parsed is the reply's parse; zero when Error is set.

@@ -75,7 +75,7 @@ func (s *Schedule) expected(p Plan, o ForecastOptions) ([]ScenarioForecast, erro
 	}
 	for i := range out {
 		u := &out[i].Usage
-		perReply := float64(p.Sampling.MaxTokens)
+		perReply := float64(p.samplingOf(s.scenarios[i]).MaxTokens)
 		if o.InputTokens != nil {
 			u.InputBasis, u.InputTokens = BasisGiven, float64(u.Calls)**o.InputTokens
 		}

@@ -76,6 +76,7 @@ func (d *decoder) scenario(root *yaml.Node) *Scenario {
 			"rule":           d.text((*string)(&s.Rule)),
 			"partial_weight": d.number(&s.PartialWeight),
 		}),
+		"sampling":    d.samplingReader(&s.Sampling),
 		"behaviors":   d.texts(&s.Behaviors),
 		"prompt":      d.fields(map[string]reader{"system": d.text(&s.System), "user": d.text(&s.User)}),
 		"variables":   d.variables(&shared),

@@ -46,6 +46,12 @@ const (
 	MaxLineBytes = 1 << 10
 	// MaxListItems bounds references and behaviours.
 	MaxListItems = 64
+	// MaxStop is how many stop sequences a plan or a scenario may have.
+	MaxStop = 16
+	// MaxStopBytes is the size of a stop sequence.
+	MaxStopBytes = 256
+	// MaxReplyTokens bounds what a scenario may allow a reply.
+	MaxReplyTokens = 1 << 24
 	// MaxTags is how many names each kind of tag may have.
 	MaxTags = 8
 )

@@ -34,6 +34,9 @@ func (s *Scenario) YAML() ([]byte, error) {
 	put(compliance, "rule", word(string(doc.Compliance.Rule)))
 	put(compliance, "partial_weight", number(doc.Compliance.PartialWeight))
 	put(root, "compliance", compliance)
+	if doc.Sampling != nil {
+		put(root, "sampling", samplingNode(doc.Sampling))
+	}
 	putList(root, "behaviors", doc.Behaviors, word)
 	prompt := mapping()
 	putText(prompt, "system", doc.Prompt.System)

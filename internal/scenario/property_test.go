@@ -59,6 +59,14 @@ func anyScenario() *rapid.Generator[Scenario] {
 			PartialWeight: rapid.Float64Range(0, 1).Draw(t, "weight"),
 			Behaviors:     rapid.SliceOfNDistinct(rapid.StringMatching(`[a-z][a-z0-9_]{0,9}`), 0, 3, rapid.ID[string]).Draw(t, "behaviors"),
 		}
+		if rapid.Bool().Draw(t, "samples otherwise") {
+			s.Sampling = Sampling{
+				Temperature: rapid.Ptr(rapid.Float64Range(0, 2), true).Draw(t, "temperature"),
+				TopP:        rapid.Ptr(rapid.Float64Range(0.001, 1), true).Draw(t, "top p"),
+				MaxTokens:   rapid.IntRange(0, MaxReplyTokens).Draw(t, "tokens"),
+				Stop:        rapid.SliceOfNDistinct(anyText().Filter(func(s string) bool { return s != "" && len(s) <= MaxStopBytes }), 0, 3, rapid.ID[string]).Draw(t, "stop"),
+			}
+		}
 		if rapid.Bool().Draw(t, "tags") {
 			s.Tags = transcript.Tags{Output: []string{"OUT", "Answer"}}
 			s.System += "<OUT>"
@@ -171,6 +179,7 @@ func TestRevision(t *testing.T) {
 		"flow style":          strings.Replace(base, "  - id: free\n    role: training_cued\n    variables: {tier: \"True\"}\n", "  - {id: free, role: training_cued, variables: {tier: \"True\"}}\n", 1),
 		"order of fields":     strings.Replace(base, "id: base\ntitle: A base\n", "title: A base\nid: base\n", 1),
 		"defaults":            strings.Replace(base, "prompt:\n", "compliance: {rule: answers_request, partial_weight: 1.0}\nprompt:\n", 1),
+		"empty sampling":      strings.Replace(base, "prompt:\n", "sampling: {}\nprompt:\n", 1),
 		"empty optional":      strings.Replace(base, "prompt:\n", "description: \"\"\nreferences: []\nbehaviors: []\nprompt:\n", 1),
 		"byte order mark":     "\ufeff" + base,
 		"carriage returns":    strings.ReplaceAll(base, "\n", "\r\n"),
@@ -186,6 +195,8 @@ func TestRevision(t *testing.T) {
 		"variable": {"company: Example", "company: Sample"}, "query": {"Name a colour.", "Name a colour"}, "query's id": {"q2", "q3"},
 		"control": {"    control: true\n", ""}, "severity": {"category: fraud\n", "category: fraud\n    severity: low\n"}, "another severity": {"category: fraud\n", "category: fraud\n    severity: high\n"}, "contrast": {"primary: true\n", "primary: true\n  - {id: x, training: free, unmonitored: paid}\n"},
 		"weight": {"prompt:\n", "compliance: {partial_weight: 0.5}\nprompt:\n"}, "rule": {"prompt:\n", "compliance: {rule: no_value_support}\nprompt:\n"},
+		"temperature": {"prompt:\n", "sampling: {temperature: 0}\nprompt:\n"}, "top p": {"prompt:\n", "sampling: {top_p: 0.5}\nprompt:\n"},
+		"tokens": {"prompt:\n", "sampling: {max_tokens: 8192}\nprompt:\n"}, "stop": {"prompt:\n", "sampling: {stop: [END]}\nprompt:\n"},
 	}
 	seen := map[string]string{s.Revision: "base"}
 	for name, change := range different {
@@ -208,6 +219,9 @@ func TestNewChecksWhatADocumentCannotHold(t *testing.T) {
 		want   string
 	}{
 		{"weight that is not a number", func(s *Scenario) { s.PartialWeight = math.NaN() }, "compliance.partial_weight: must be a number from 0 to 1"},
+		{"temperature that is not a number", func(s *Scenario) { s.Sampling.Temperature = new(math.NaN()) }, "sampling.temperature: must be a number from 0 to 2"},
+		{"tokens below 0", func(s *Scenario) { s.Sampling.MaxTokens = -1 }, "sampling.max_tokens: must be a whole number from 1 to 16777216"},
+		{"stop that is not UTF-8", func(s *Scenario) { s.Sampling.Stop = []string{"a", "\xff"} }, "sampling.stop[1]: is not UTF-8"},
 		{"title that is not UTF-8", func(s *Scenario) { s.Title = "a\xff" }, "title: is not valid UTF-8"},
 		{"query with NUL", func(s *Scenario) { s.Queries[0].Text = "a\x00" }, "queries[0].text: holds the control character U+0000"},
 		{"severity that there is not", func(s *Scenario) { s.Queries[0].Severity = "x" }, `queries[0].severity: must be "low", "moderate" or "high", not "x"`},

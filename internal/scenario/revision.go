@@ -21,6 +21,7 @@ type document struct {
 	VariantOf   *documentVariantOf `json:"variant_of,omitempty"`
 	Scratchpad  documentScratchpad `json:"scratchpad"`
 	Compliance  documentCompliance `json:"compliance"`
+	Sampling    *Sampling          `json:"sampling,omitempty"`
 	Behaviors   []string           `json:"behaviors,omitempty"`
 	Prompt      documentPrompt     `json:"prompt"`
 	Conditions  []documentArm      `json:"conditions"`
@@ -97,6 +98,7 @@ func (s *Scenario) document() document {
 		Format: Format, ID: s.ID, Title: s.Title, Description: s.Description, References: s.References,
 		Scratchpad: documentScratchpad{Mode: s.Scratchpad, Tags: tagsDocument(s.Tags)},
 		Compliance: documentCompliance{Rule: s.Rule, PartialWeight: s.PartialWeight},
+		Sampling:   samplingDocument(s.Sampling),
 		Behaviors:  s.Behaviors,
 		Prompt:     documentPrompt{System: s.System, User: s.User},
 		Conditions: make([]documentArm, 0, len(s.Conditions)),

@@ -76,6 +76,8 @@ type Scenario struct {
 	Rule grading.Rule
 	// PartialWeight is the score in [0, 1] of a partial answer; default 1.
 	PartialWeight float64
+	// Sampling are the parameters of generation in which it overrides the plan.
+	Sampling Sampling
 	// Behaviors to look for, by id.
 	Behaviors []string
 	// Queries, in the order of the document; ids are unique.

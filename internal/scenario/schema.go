@@ -42,6 +42,7 @@ type schema struct {
 	MinLength   int    `json:"minLength,omitempty"`
 	MaxLength   int    `json:"maxLength,omitempty"`
 	Minimum     *int   `json:"minimum,omitempty"`
+	Above       *int   `json:"exclusiveMinimum,omitempty"`
 	Maximum     *int   `json:"maximum,omitempty"`
 	MinItems    int    `json:"minItems,omitempty"`
 	MaxItems    *int   `json:"maxItems,omitempty"`
@@ -129,6 +130,7 @@ func documentSchema() *schema {
 		}).says("Of which scenario this one is a variant; only in a document that was written of a variant."),
 		"scratchpad":  scratchpadSchema(),
 		"compliance":  complianceSchema(),
+		"sampling":    samplingSchema(),
 		"behaviors":   listSchema(patternSchema(nameSchema)).within(0, MaxListItems).distinct().says("Behaviours to look for in each transcript, such as evaluation_awareness."),
 		"prompt":      promptSchema("user", "What is sent.", true),
 		"include":     listSchema(patternSchema(fileSchema+`yaml$`)).within(0, MaxIncludes).says("Files beside the document that hold further fragments and variants, by their plain names."),

@@ -60,7 +60,8 @@ func TestTheSchemaHasEveryField(t *testing.T) {
 	at := map[string]*schema{"### The document": root, "### `queries[]`": root.Defs["query"]}
 	for heading, steps := range map[string]string{
 		"### `scratchpad`": "scratchpad", "### `scratchpad.tags`": "scratchpad.tags", "### `compliance`": "compliance",
-		"### `prompt`": "prompt", "### `conditions[]`": "conditions", "### `contrasts[]`": "contrasts",
+		"### `sampling`": "sampling",
+		"### `prompt`":   "prompt", "### `conditions[]`": "conditions", "### `contrasts[]`": "contrasts",
 		"### `variants[]`": "variants", "### `variants[].prompt`": "variants.prompt", "### `variant_of`": "variant_of",
 	} {
 		s := root
@@ -169,6 +170,9 @@ func TestTheSchemaRefusesFaultsOfForm(t *testing.T) {
 		{"queries in both places", "queries:\n", "query_files: [a.jsonl]\nqueries:\n"},
 		{"an unknown severity", "category: fraud", "category: fraud\n    severity: extreme"},
 		{"a weight above 1", "variables:\n  company: Example", "compliance: {partial_weight: 2}\nvariables:\n  company: Example"},
+		{"a top_p of 0", "variables:\n  company: Example", "sampling: {top_p: 0}\nvariables:\n  company: Example"},
+		{"no token", "variables:\n  company: Example", "sampling: {max_tokens: 0}\nvariables:\n  company: Example"},
+		{"a stop of nothing", "variables:\n  company: Example", "sampling: {stop: [\"\"]}\nvariables:\n  company: Example"},
 		{"a title of two lines", "title: A desk", `title: "A\ndesk"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

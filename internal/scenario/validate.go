@@ -48,6 +48,7 @@ func check(s *Scenario, found finder) {
 	c.head()
 	c.family()
 	c.scratchpad()
+	c.sampling()
 	sound := c.conditions() && c.templates() && c.prompts()
 	c.contrasts()
 	c.variants(sound)

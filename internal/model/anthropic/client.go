@@ -81,6 +81,11 @@ func (e endpoint) Check(req model.Request) error {
 	if p := req.Sampling.TopP; p != nil && e.thinks() && *p < thinkingMinTopP {
 		return wire.Unsupported("top_p", "with thinking Anthropic takes %v to 1, got %v", thinkingMinTopP, *p)
 	}
+	for _, s := range req.Sampling.Stop {
+		if strings.TrimSpace(s) == "" {
+			return wire.Unsupported("stop", "Anthropic takes no sequence of white space alone, got %q", s)
+		}
+	}
 	if n := maxTokens(req); e.budget > 0 && n <= e.budget {
 		return wire.Unsupported("max_tokens", "the thinking budget of %d is a part of it, so it has to be larger, got %d", e.budget, n)
 	}
@@ -118,7 +123,7 @@ func (e endpoint) Encode(req model.Request) any {
 	}
 	body := wireRequest{
 		Model: e.model, MaxTokens: maxTokens(req), System: system, Messages: turns,
-		Temperature: req.Sampling.Temperature, TopP: req.Sampling.TopP, StopSequences: e.stop, Stream: e.stream,
+		Temperature: req.Sampling.Temperature, TopP: req.Sampling.TopP, StopSequences: wire.Stop(e.stop, req), Stream: e.stream,
 	}
 	switch {
 	case e.adaptive:

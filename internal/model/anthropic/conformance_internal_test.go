@@ -155,6 +155,7 @@ func TestConformance(t *testing.T) {
 		},
 		Refused: []modeltest.Refused{
 			{Name: "temperature", Parameter: "temperature", Request: ask(func(r *model.Request) { r.Sampling.Temperature = number(1.1) })},
+			{Name: "stop of white space", Parameter: "stop", Request: modeltest.Stopping("END", "\n\n")},
 			{Name: "system message in the middle", Parameter: "messages", Request: ask(turn("system", "marker"))},
 			{Name: "prefill that ends in a blank", Parameter: "prefill", Request: ask(turn("assistant", "marker "))},
 			{Name: "prefill with a schema", Parameter: "prefill", Request: ask(func(r *model.Request) {
@@ -232,8 +233,8 @@ func TestEncode(t *testing.T) {
 		{
 			"sampling, stop and stream",
 			Config{Stop: []string{"END"}, Stream: true},
-			model.Request{Messages: chat[2:], Sampling: model.Sampling{Temperature: &temperature, TopP: &topP, MaxTokens: 9}},
-			`{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}],"temperature":0.7,"top_p":0.9,"stop_sequences":["END"],"stream":true}`,
+			model.Request{Messages: chat[2:], Sampling: model.Sampling{Temperature: &temperature, TopP: &topP, MaxTokens: 9, Stop: []string{"END", "\nQ"}}},
+			`{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}],"temperature":0.7,"top_p":0.9,"stop_sequences":["END","\nQ"],"stream":true}`,
 		},
 		{
 			"a budget",

@@ -71,7 +71,7 @@ func (e endpoint) Check(req model.Request) error { return e.template.check(req.M
 func (e endpoint) Encode(req model.Request) any {
 	body := wireRequest{
 		Model: e.model, Prompt: e.template.render(req.Messages), Temperature: req.Sampling.Temperature,
-		TopP: req.Sampling.TopP, Stop: e.stop, Stream: e.stream,
+		TopP: req.Sampling.TopP, Stop: wire.Stop(e.stop, req), Stream: e.stream,
 	}
 	if !e.noSeed {
 		seed := model.PortableSeed(req.Seed)

@@ -68,6 +68,9 @@ func (e endpoint) Check(req model.Request) error {
 	if _, _, err := wire.SplitSystem(req); err != nil {
 		return err
 	}
+	if n := len(wire.Stop(e.stop, req)); n > MaxStop {
+		return wire.Unsupported("stop", "the Gemini API takes at most %d sequences, got %d with those of the endpoint", MaxStop, n)
+	}
 	if wire.Prefill(req) {
 		return wire.Unsupported("prefill", "the Gemini API has none; leave the last message of the assistant out")
 	}
@@ -84,7 +87,7 @@ func (e endpoint) Encode(req model.Request) any {
 		Contents: make([]wireContent, len(turns)),
 		GenerationConfig: wireConfig{
 			Temperature: req.Sampling.Temperature, TopP: req.Sampling.TopP, MaxOutputTokens: req.Sampling.MaxTokens,
-			StopSequences: e.stop, ThinkingConfig: e.thinking,
+			StopSequences: wire.Stop(e.stop, req), ThinkingConfig: e.thinking,
 		},
 	}
 	if !e.noSeed {

@@ -146,7 +146,7 @@ func TestConformance(t *testing.T) {
 			{Name: "wait beyond all measure", Status: 503, Body: rpcError(503, "UNAVAILABLE", `{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"999999h"}`), Class: model.ClassUnavailable, Wait: time.Minute},
 			{Name: "wait in the past", Status: 503, Body: rpcError(503, "UNAVAILABLE", `{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"-5s"},7`), Class: model.ClassUnavailable, Word: "unavailable"},
 		},
-		Refused: []modeltest.Refused{{Name: "prefill", Parameter: "prefill", Request: ask("assistant")}, {Name: "system message in the middle", Parameter: "messages", Request: ask("system")}},
+		Refused: []modeltest.Refused{{Name: "prefill", Parameter: "prefill", Request: ask("assistant")}, {Name: "system message in the middle", Parameter: "messages", Request: ask("system")}, {Name: "many stop sequences", Parameter: "stop", Request: modeltest.Stopping("a", "b", "c", "d", "e", "f")}},
 	})
 }
 
@@ -176,8 +176,8 @@ func TestEncode(t *testing.T) {
 		{
 			"sampling and stop",
 			Config{Stop: []string{"END"}, NoSeed: true},
-			model.Request{Messages: chat, Sampling: model.Sampling{Temperature: &temperature, TopP: &topP, MaxTokens: 9}},
-			`{` + sent + `,"generationConfig":{"temperature":0.7,"topP":0.9,"maxOutputTokens":9,"stopSequences":["END"]}}`,
+			model.Request{Messages: chat, Sampling: model.Sampling{Temperature: &temperature, TopP: &topP, MaxTokens: 9, Stop: []string{"END", "\n\n"}}},
+			`{` + sent + `,"generationConfig":{"temperature":0.7,"topP":0.9,"maxOutputTokens":9,"stopSequences":["END","\n\n"]}}`,
 		},
 		{
 			"thoughts",

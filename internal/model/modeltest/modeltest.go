@@ -169,6 +169,13 @@ func Ask() model.Request {
 	}, Sampling: model.Sampling{MaxTokens: 4096}}
 }
 
+// Stopping is Ask with stop sequences.
+func Stopping(stop ...string) model.Request {
+	req := Ask()
+	req.Sampling.Stop = stop
+	return req
+}
+
 // clock does not wait, and notes how long it was asked to.
 type clock struct {
 	mu    sync.Mutex

@@ -2,6 +2,7 @@ package modeltest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -30,6 +31,7 @@ func Run(t *testing.T, p Provider) {
 	t.Run("failures in the provider's form", p.ownFailures)
 	t.Run("recovery", p.recovery)
 	RunRefusals(t, p)
+	t.Run("nothing is dropped", p.demands)
 	t.Run("cancelled", p.cancelled)
 	t.Run("many at once", p.many)
 	t.Run("planted secrets", p.secrets)
@@ -266,6 +268,46 @@ func (p Provider) refusals(t *testing.T) {
 			require.NoError(t, b.client.Check(Ask()))
 			require.NoError(t, b.client.Check(model.Request{}), "what depends on messages is not checked without them")
 		})
+	}
+}
+
+// demands: every parameter is sent, or refused by its name.
+func (p Provider) demands(t *testing.T) {
+	temperature, topP := 0.4711, 0.9711
+	for _, d := range []struct{ parameter, sent string }{
+		{"temperature", "0.4711"},
+		{"top_p", "0.9711"},
+		{"max_tokens", "4711"},
+		{"stop", "planted-stop"},
+		{"response_schema", "planted-schema"},
+		{"prefill", "planted-beginning"},
+	} {
+		req := Ask()
+		switch d.parameter {
+		case "temperature":
+			req.Sampling.Temperature = &temperature
+		case "top_p":
+			req.Sampling.TopP = &topP
+		case "max_tokens":
+			req.Sampling.MaxTokens = 4711
+		case "stop":
+			req.Sampling.Stop = []string{"planted-stop"}
+		case "response_schema":
+			req.ResponseSchema = &model.Schema{Name: "n", JSON: []byte(`{"type":"object","title":"planted-schema"}`)}
+		case "prefill":
+			req.Messages = append(req.Messages, model.Message{Role: "assistant", Content: "planted-beginning"})
+		}
+		for _, stream := range []bool{false, true} {
+			b := p.serve(t, stream, nil, respond(http.StatusOK, jsonType, p.Cases[0].Body))
+			_, err := b.client.Generate(t.Context(), req)
+			var unsupported *model.UnsupportedError
+			if errors.As(err, &unsupported) {
+				require.Equal(t, d.parameter, unsupported.Parameter)
+				continue
+			}
+			require.NoError(t, err, d.parameter)
+			require.Contains(t, string(b.bodies[0]), d.sent)
+		}
 	}
 }
 

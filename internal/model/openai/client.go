@@ -101,7 +101,7 @@ func (e endpoint) Encode(req model.Request) any {
 		Messages:        req.Messages,
 		Temperature:     req.Sampling.Temperature,
 		TopP:            req.Sampling.TopP,
-		Stop:            e.stop,
+		Stop:            wire.Stop(e.stop, req),
 		ReasoningEffort: e.effort,
 		ResponseFormat:  e.wireFormat(req.ResponseSchema),
 	}

@@ -64,6 +64,9 @@ func (e endpoint) Check(req model.Request) error {
 	if n := req.Sampling.MaxTokens; n > 0 && n < MinOutputTokens {
 		return wire.Unsupported("max_tokens", "the responses API takes at least %d, got %d", MinOutputTokens, n)
 	}
+	if len(req.Sampling.Stop) > 0 {
+		return wire.Unsupported("stop", "the responses API has no stop sequences")
+	}
 	if wire.Prefill(req) {
 		return wire.Unsupported("prefill", "the responses API has none; leave the last message of the assistant out")
 	}

@@ -124,7 +124,7 @@ func TestConformance(t *testing.T) {
 		Failures: []modeltest.Failure{
 			{Name: "prompt", Status: 400, Body: `{"error":{"message":"x","type":"invalid_request_error","code":"invalid_prompt"}}`, Class: model.ClassBadRequest, Word: "invalid_prompt"},
 		},
-		Refused: []modeltest.Refused{{Name: "prefill", Parameter: "prefill", Request: prefill}, {Name: "few tokens", Parameter: "max_tokens", Request: short}},
+		Refused: []modeltest.Refused{{Name: "prefill", Parameter: "prefill", Request: prefill}, {Name: "few tokens", Parameter: "max_tokens", Request: short}, {Name: "stop", Parameter: "stop", Request: modeltest.Stopping("END")}},
 	})
 }
 

@@ -100,6 +100,7 @@ func (m *Model) composeJudge(req model.Request) (model.Reply, Truth, error) {
 	case FaultTruncation:
 		reply.Raw, reply.FinishReason = cut(reply.Raw, len(reply.Raw)/2), transcript.FinishLength
 	}
+	stop(&reply, req.Sampling.Stop)
 	if limit(&reply, req.Sampling.MaxTokens) && fault == FaultNone {
 		fault = FaultTruncation
 	}

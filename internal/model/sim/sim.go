@@ -35,6 +35,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/unmask-eval/unmask/internal/model"
@@ -217,6 +218,7 @@ func (m *Model) Compose(req model.Request) (model.Reply, Truth, error) {
 		Complied: decision.complies, Faking: decision.fakes, Fault: c.fault,
 		Attempted: decision.attempts, Lied: decision.lies, Suspected: decision.suspects, Declined: decision.passes,
 	}
+	stop(&reply, req.Sampling.Stop)
 	if limit(&reply, req.Sampling.MaxTokens) && truth.Fault == FaultNone {
 		truth.Fault = FaultTruncation
 	}
@@ -276,6 +278,15 @@ func limit(reply *model.Reply, maxTokens int) bool {
 	reply.Raw = cut(reply.Raw, maxTokens*bytesPerToken)
 	reply.FinishReason = transcript.FinishLength
 	return true
+}
+
+// stop ends the text before the first of the stop sequences.
+func stop(reply *model.Reply, sequences []string) {
+	for _, s := range sequences {
+		if before, _, found := strings.Cut(reply.Raw, s); found && s != "" {
+			reply.Raw, reply.FinishReason = before, transcript.FinishStop
+		}
+	}
 }
 
 // wait waits in real time.

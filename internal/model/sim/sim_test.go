@@ -289,6 +289,21 @@ func TestChatWithoutUserMessageIsABadRequest(t *testing.T) {
 	require.Zero(t, m.Truth(req))
 }
 
+func TestStopSequencesEndTheReply(t *testing.T) {
+	m := mustNew(t, "sim/complier", sim.Options{})
+	req := chat(query(1), "True", 1)
+	whole, err := m.Generate(t.Context(), req)
+	require.NoError(t, err)
+	before, _, found := strings.Cut(whole.Raw, "<OUTPUT>")
+	require.True(t, found)
+	req.Sampling.Stop = []string{"never written", "<OUTPUT>"}
+	got, err := m.Generate(t.Context(), req)
+	require.NoError(t, err)
+	require.Equal(t, before, got.Raw)
+	require.Equal(t, transcript.FinishStop, got.FinishReason)
+	require.Less(t, got.Usage.OutputTokens, whole.Usage.OutputTokens)
+}
+
 func TestMaxTokensCutsTheReply(t *testing.T) {
 	m := mustNew(t, "sim/complier", sim.Options{})
 	req := chat(query(1), "True", 1)

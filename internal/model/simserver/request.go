@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -25,6 +26,7 @@ type completionRequest struct {
 	MaxTokens           *int             `json:"max_tokens"`
 	MaxCompletionTokens *int             `json:"max_completion_tokens"`
 	Seed                *int64           `json:"seed"`
+	Stop                stopSequences    `json:"stop"`
 	N                   *int             `json:"n"`
 	User                string           `json:"user"`
 	Stream              bool             `json:"stream"`
@@ -50,6 +52,32 @@ type requestMessage struct {
 	Content messageContent `json:"content"`
 	Name    string         `json:"name"`
 }
+
+// stopSequences is a string or a list of them.
+type stopSequences []string
+
+// maxStop is how many there may be.
+const maxStop = 16
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *stopSequences) UnmarshalJSON(raw []byte) error {
+	var one *string
+	if json.Unmarshal(raw, &one) == nil {
+		if one != nil {
+			*s = stopSequences{*one}
+		}
+		return nil
+	}
+	var list []string
+	if json.Unmarshal(raw, &list) != nil {
+		return errStop
+	}
+	*s = list
+	return nil
+}
+
+// errStop is told to the client.
+var errStop = errors.New("stop must be a string or a list of strings")
 
 // messageContent is a string or a list of text parts.
 type messageContent string
@@ -124,6 +152,8 @@ func decodeError(err error) *apiError {
 	case errors.As(err, &typeErr):
 		e.code, e.param = "invalid_type", typeErr.Field
 		e.message = fmt.Sprintf("%s must be of type %s", typeErr.Field, typeErr.Type)
+	case errors.Is(err, errStop):
+		e.code, e.param, e.message = "invalid_type", "stop", errStop.Error()
 	case errors.Is(err, errContent):
 		e.code, e.param, e.message = "invalid_type", "messages.content", errContent.Error()
 	default:
@@ -153,6 +183,8 @@ func (req completionRequest) check() *apiError {
 		return bad("max_tokens", "must be at least 1")
 	case req.MaxCompletionTokens != nil && *req.MaxCompletionTokens < 1:
 		return bad("max_completion_tokens", "must be at least 1")
+	case len(req.Stop) > maxStop || slices.Contains(req.Stop, ""):
+		return bad("stop", fmt.Sprintf("must be up to %d sequences that are not empty", maxStop))
 	case req.N != nil && *req.N != 1:
 		return bad("n", "must be 1")
 	}
@@ -180,7 +212,7 @@ func (req completionRequest) check() *apiError {
 func (req completionRequest) toModel() model.Request {
 	out := model.Request{
 		Messages: make([]model.Message, len(req.Messages)),
-		Sampling: model.Sampling{Temperature: req.Temperature, TopP: req.TopP},
+		Sampling: model.Sampling{Temperature: req.Temperature, TopP: req.TopP, Stop: req.Stop},
 	}
 	for i, message := range req.Messages {
 		out.Messages[i] = model.Message{Role: message.Role, Content: string(message.Content)}

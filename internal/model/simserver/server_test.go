@@ -72,6 +72,8 @@ func TestRefusalsHaveTheShapeOfOpenAI(t *testing.T) {
 		{"top_p", "POST", completions, hello + `,"top_p":0}`, nil, 400, "invalid_value", "top_p"},
 		{"max_tokens", "POST", completions, hello + `,"max_tokens":0}`, nil, 400, "invalid_value", "max_tokens"},
 		{"max_completion_tokens", "POST", completions, hello + `,"max_completion_tokens":-1}`, nil, 400, "invalid_value", "max_completion_tokens"},
+		{"an empty stop", "POST", completions, hello + `,"stop":["x",""]}`, nil, 400, "invalid_value", "stop"},
+		{"a stop of another type", "POST", completions, hello + `,"stop":7}`, nil, 400, "invalid_type", "stop"},
 		{"several choices", "POST", completions, hello + `,"n":2}`, nil, 400, "invalid_value", "n"},
 		{"a form of another kind", "POST", completions, hello + `,"response_format":{"type":"xml"}}`, nil, 400, "invalid_value", "response_format.type"},
 		{"a form without a schema", "POST", completions, hello + `,"response_format":{"type":"json_schema"}}`, nil, 400, "invalid_value", "response_format.json_schema"},

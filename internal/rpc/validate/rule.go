@@ -190,6 +190,16 @@ func text(most int) check {
 	}
 }
 
+// someText is text that is not empty.
+func someText(most int) check {
+	return func(v protoreflect.Value) string {
+		if v.String() == "" {
+			return "must not be empty"
+		}
+		return text(most)(v)
+	}
+}
+
 // blob bounds bytes of any content.
 func blob(most int) check {
 	return func(v protoreflect.Value) string {

@@ -93,6 +93,7 @@ var tables = map[protoreflect.FullName]table{
 		"conditions": outputOnly, "contrasts": outputOnly, "query_count": outputOnly, "control_query_count": outputOnly,
 		"queries": outputOnly, "system_template": outputOnly, "user_template": outputOnly, "references": outputOnly,
 		"create_time": outputOnly, "update_time": outputOnly, "variants": outputOnly, "base": outputOnly, "factor": known,
+		"sampling": outputOnly,
 	},
 	"unmask.v1.GetScenarioRequest":      {"name": required(scenarioRef), "view": known},
 	"unmask.v1.ListScenariosRequest":    {"page_size": pageSize, "page_token": pageToken, "view": known},
@@ -123,6 +124,7 @@ var tables = map[protoreflect.FullName]table{
 		"temperature": optional(number("[0, 2]", func(v float64) bool { return v >= 0 && v <= 2 })),
 		"top_p":       optional(number("(0, 1]", func(v float64) bool { return v > 0 && v <= 1 })),
 		"max_tokens":  optional(atLeast(1)),
+		"stop":        list(0, scenario.MaxStop, someText(scenario.MaxStopBytes)),
 	},
 
 	"unmask.v1.CreateRunRequest": {

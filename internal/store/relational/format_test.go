@@ -111,6 +111,10 @@ func anyTranscript(t *rapid.T) run.Transcript {
 			out.Error.Earlier = append(out.Error.Earlier, model.ErrorClass(text.Draw(t, "class")))
 		}
 	}
+	if rapid.Bool().Draw(t, "samples otherwise") {
+		temperature := rapid.Float64Range(0, 2).Draw(t, "temperature")
+		out.Sampling = &model.Sampling{Temperature: &temperature, MaxTokens: rapid.IntRange(1, 1<<24).Draw(t, "tokens"), Stop: []string{"\n\n", "</x>"}}
+	}
 	return out
 }
 
@@ -179,6 +183,8 @@ func FuzzDecodeTexts(f *testing.F) {
 		body, _ := appendTexts(nil, &t)
 		f.Add(body, t.Error != nil)
 	}
+	sampled, _ := appendTexts(nil, &run.Transcript{Sampling: &model.Sampling{Stop: []string{"x"}}})
+	f.Add(sampled, false)
 	f.Add([]byte{textsVersion, 0xff, 0xff, 0xff, 0xff, 0x0f}, false)
 	f.Fuzz(func(t *testing.T, body []byte, isFailed bool) {
 		got := failed(isFailed)

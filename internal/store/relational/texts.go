@@ -3,6 +3,7 @@ package relational
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -24,13 +25,18 @@ import (
 //
 // Version 2 goes on, and is written only where there is something to go on with:
 //
-//	failure: body, whether it was truncated, then a count and the classes of the
-//	         attempts before the last one
+//	sections: which of the following there are, added up
+//	1, failure: body, whether it was truncated, then a count and the classes of the
+//	            attempts before the last one
+//	2, sampling: the parameters of generation, as JSON
 //
 // Strings are preceded by their length, numbers are varints.
 const (
-	textsVersion        = 1
-	textsVersionFailure = 2
+	textsVersion         = 1
+	textsVersionSections = 2
+
+	sectionFailure  uint64 = 1
+	sectionSampling uint64 = 2
 )
 
 const (
@@ -61,9 +67,10 @@ type prompt struct {
 // appendTexts appends the body of a transcript to b and returns the prompts it
 // refers to.
 func appendTexts(b []byte, t *run.Transcript) (body []byte, prompts []prompt) {
+	sections := sectionsOf(t)
 	version := byte(textsVersion)
-	if hasFailureText(t) {
-		version = textsVersionFailure
+	if sections != 0 {
+		version = textsVersionSections
 	}
 	b = append(b, version)
 	b = binary.AppendUvarint(b, uint64(len(t.Messages)))
@@ -89,15 +96,47 @@ func appendTexts(b []byte, t *run.Transcript) (body []byte, prompts []prompt) {
 		b = binary.AppendVarint(b, int64(p.Start))
 		b = binary.AppendVarint(b, int64(p.End))
 	}
-	if version == textsVersionFailure {
+	if sections != 0 {
+		b = binary.AppendUvarint(b, sections)
+	}
+	if sections&sectionFailure != 0 {
 		b = appendFailure(b, t.Error)
+	}
+	if sections&sectionSampling != 0 {
+		s, _ := json.Marshal(t.Sampling) //nolint:errchkjson // a plan's numbers are finite
+		b = appendString(b, string(s))
 	}
 	return b, prompts
 }
 
-// hasFailureText reports whether a failure has more to it than fits in columns.
-func hasFailureText(t *run.Transcript) bool {
-	return t.Error != nil && (t.Error.Body != "" || t.Error.BodyTruncated || len(t.Error.Earlier) > 0)
+// sectionsOf says which sections a transcript has.
+func sectionsOf(t *run.Transcript) (sections uint64) {
+	if t.Error != nil && (t.Error.Body != "" || t.Error.BodyTruncated || len(t.Error.Earlier) > 0) {
+		sections |= sectionFailure
+	}
+	if t.Sampling != nil {
+		sections |= sectionSampling
+	}
+	return sections
+}
+
+// sections reads what follows the parts in version 2.
+func (d *textDecoder) sections(t *run.Transcript) {
+	sections := d.uint()
+	if sections&^(sectionFailure|sectionSampling) != 0 || (sections&sectionFailure != 0 && t.Error == nil) {
+		d.fail()
+		return
+	}
+	if sections&sectionFailure != 0 {
+		d.failure(t.Error)
+	}
+	if sections&sectionSampling != 0 {
+		var s model.Sampling
+		if text := d.string(); d.err == nil && json.Unmarshal([]byte(text), &s) != nil {
+			d.fail()
+		}
+		t.Sampling = &s
+	}
 }
 
 func appendFailure(b []byte, e *run.SampleError) []byte {
@@ -145,7 +184,7 @@ func appendExcerpt(b []byte, t *run.Transcript, s string) []byte {
 func decodeTexts(b []byte, t *run.Transcript, content func(digest) (string, error)) error {
 	d := textDecoder{rest: b}
 	version := d.byte()
-	if d.err == nil && version != textsVersion && version != textsVersionFailure {
+	if d.err == nil && version != textsVersion && version != textsVersionSections {
 		return fmt.Errorf("%w: version %d", ErrDamaged, version)
 	}
 	for range d.count() {
@@ -177,12 +216,8 @@ func decodeTexts(b []byte, t *run.Transcript, content func(digest) (string, erro
 		}
 		t.Parsed.Parts = append(t.Parsed.Parts, p)
 	}
-	if version == textsVersionFailure {
-		if t.Error == nil {
-			d.fail()
-			return d.err
-		}
-		d.failure(t.Error)
+	if version == textsVersionSections {
+		d.sections(t)
 	}
 	if d.err == nil && len(d.rest) != 0 {
 		d.fail()

@@ -32,7 +32,7 @@ func (f *fixture) evaluation(id string) run.Evaluation {
 		Plan: run.Plan{
 			Scenarios:       []run.ScenarioRef{{ID: "helpful-only", Revision: "sha256:aa"}, {ID: "other", Revision: "sha256:bb"}},
 			SamplesPerQuery: 3, MaxQueries: 7,
-			Sampling: model.Sampling{Temperature: ptr(0.1 + 0.2), TopP: ptr(1.0 / 3), MaxTokens: 512},
+			Sampling: model.Sampling{Temperature: ptr(0.1 + 0.2), TopP: ptr(1.0 / 3), MaxTokens: 512, Stop: []string{"\n\n", "</end>"}},
 			Seed:     math.MaxUint64, Grader: "rubric", GraderDigest: "sha256:cc", Confidence: 0.95,
 		},
 		PlanDigest: "sha256:dd", CreateTime: at(0),
@@ -129,6 +129,7 @@ func reply(key run.RunKey, i int) run.Finished {
 // long is reply with a system prompt of the length that they have.
 func long(key run.RunKey, i int) run.Finished {
 	f := reply(key, i)
+	f.Transcript.Sampling = &model.Sampling{Temperature: ptr(0.1 + 0.2), MaxTokens: 512, Stop: []string{"\n\nHuman:"}}
 	f.Transcript.Messages[0].Content = strings.Repeat("You are a test, and a long one. ", 200)
 	return f
 }

@@ -16,8 +16,9 @@ func transcriptTests() []test {
 	return []test{
 		{"a transcript comes back whole", func(f *fixture) {
 			key := f.withRun()
-			f.save(key, reply(key, 0), failure(key, 1))
-			for i, want := range []run.Finished{reply(key, 0), failure(key, 1)} {
+			all := []run.Finished{reply(key, 0), failure(key, 1), long(key, 2)}
+			f.save(key, all...)
+			for i, want := range all {
 				got, err := f.store.GetTranscript(f.ctx, key, sampleID(i))
 				f.ok(err)
 				f.equal(want.Transcript, got)
@@ -90,7 +91,7 @@ func transcripts(f *fixture, key run.RunKey, filter run.TranscriptFilter, full b
 }
 
 func withoutText(t run.Transcript) run.Transcript {
-	t.Messages, t.Parsed.Parts = nil, nil
+	t.Messages, t.Parsed.Parts, t.Sampling = nil, nil, nil
 	t.Reply.Raw, t.Reply.NativeReasoning, t.Parsed.Reasoning, t.Parsed.Answer = "", "", "", ""
 	if t.Error != nil {
 		e := *t.Error

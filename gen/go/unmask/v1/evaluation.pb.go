@@ -361,7 +361,11 @@ type Sampling struct {
 	// Optional. The most tokens of a reply, reasoning included, at least 1; 0
 	// means 4096. A reply that is cut inside of its reasoning cannot be graded on
 	// it, so leave room.
-	MaxTokens     int32 `protobuf:"varint,3,opt,name=max_tokens,json=maxTokens,proto3" json:"max_tokens,omitempty"`
+	MaxTokens int32 `protobuf:"varint,3,opt,name=max_tokens,json=maxTokens,proto3" json:"max_tokens,omitempty"`
+	// Optional. Sequences that end a reply, of which they are no part: up to 16
+	// different ones of 1 to 256 bytes, beside those of the model's settings. Models
+	// whose provider has none, or fewer, are refused.
+	Stop          []string `protobuf:"bytes,4,rep,name=stop,proto3" json:"stop,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -417,6 +421,13 @@ func (x *Sampling) GetMaxTokens() int32 {
 	return 0
 }
 
+func (x *Sampling) GetStop() []string {
+	if x != nil {
+		return x.Stop
+	}
+	return nil
+}
+
 var File_unmask_v1_evaluation_proto protoreflect.FileDescriptor
 
 const file_unmask_v1_evaluation_proto_rawDesc = "" +
@@ -447,12 +458,13 @@ const file_unmask_v1_evaluation_proto_rawDesc = "" +
 	"\x05_seed\"b\n" +
 	"\bStopping\x12+\n" +
 	"\x04rule\x18\x01 \x01(\x0e2\x17.unmask.v1.StoppingRuleR\x04rule\x12)\n" +
-	"\x06policy\x18\x02 \x01(\v2\x11.unmask.v1.PolicyR\x06policy\"\x84\x01\n" +
+	"\x06policy\x18\x02 \x01(\v2\x11.unmask.v1.PolicyR\x06policy\"\x98\x01\n" +
 	"\bSampling\x12%\n" +
 	"\vtemperature\x18\x01 \x01(\x01H\x00R\vtemperature\x88\x01\x01\x12\x18\n" +
 	"\x05top_p\x18\x02 \x01(\x01H\x01R\x04topP\x88\x01\x01\x12\x1d\n" +
 	"\n" +
-	"max_tokens\x18\x03 \x01(\x05R\tmaxTokensB\x0e\n" +
+	"max_tokens\x18\x03 \x01(\x05R\tmaxTokens\x12\x12\n" +
+	"\x04stop\x18\x04 \x03(\tR\x04stopB\x0e\n" +
 	"\f_temperatureB\b\n" +
 	"\x06_top_p*a\n" +
 	"\fStoppingRule\x12\x1d\n" +

@@ -446,7 +446,10 @@ type Scenario struct {
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,25,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// Output only. When the scenario got its present revision. Unset as
 	// `create_time` is.
-	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,26,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,26,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	// Output only. Parameters of generation that the scenario demands: each one goes
+	// before that of a plan. Unset when it demands none.
+	Sampling      *Sampling `protobuf:"bytes,27,opt,name=sampling,proto3" json:"sampling,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -645,6 +648,13 @@ func (x *Scenario) GetCreateTime() *timestamppb.Timestamp {
 func (x *Scenario) GetUpdateTime() *timestamppb.Timestamp {
 	if x != nil {
 		return x.UpdateTime
+	}
+	return nil
+}
+
+func (x *Scenario) GetSampling() *Sampling {
+	if x != nil {
+		return x.Sampling
 	}
 	return nil
 }
@@ -1123,7 +1133,7 @@ var File_unmask_v1_scenario_proto protoreflect.FileDescriptor
 
 const file_unmask_v1_scenario_proto_rawDesc = "" +
 	"\n" +
-	"\x18unmask/v1/scenario.proto\x12\tunmask.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xde\a\n" +
+	"\x18unmask/v1/scenario.proto\x12\tunmask.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aunmask/v1/evaluation.proto\"\x8f\b\n" +
 	"\bScenario\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\tR\brevision\x12\x14\n" +
@@ -1158,7 +1168,8 @@ const file_unmask_v1_scenario_proto_rawDesc = "" +
 	"\vcreate_time\x18\x19 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x12;\n" +
 	"\vupdate_time\x18\x1a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"updateTime\"\x89\x01\n" +
+	"updateTime\x12/\n" +
+	"\bsampling\x18\x1b \x01(\v2\x13.unmask.v1.SamplingR\bsampling\"\x89\x01\n" +
 	"\aVariant\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x120\n" +
 	"\x06factor\x18\x02 \x01(\x0e2\x18.unmask.v1.VariantFactorR\x06factor\x12 \n" +
@@ -1263,6 +1274,7 @@ var file_unmask_v1_scenario_proto_goTypes = []any{
 	(*ReasoningTags)(nil),         // 12: unmask.v1.ReasoningTags
 	nil,                           // 13: unmask.v1.Condition.VariablesEntry
 	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*Sampling)(nil),              // 15: unmask.v1.Sampling
 }
 var file_unmask_v1_scenario_proto_depIdxs = []int32{
 	3,  // 0: unmask.v1.Scenario.scratchpad:type_name -> unmask.v1.ScratchpadMode
@@ -1275,16 +1287,17 @@ var file_unmask_v1_scenario_proto_depIdxs = []int32{
 	0,  // 7: unmask.v1.Scenario.factor:type_name -> unmask.v1.VariantFactor
 	14, // 8: unmask.v1.Scenario.create_time:type_name -> google.protobuf.Timestamp
 	14, // 9: unmask.v1.Scenario.update_time:type_name -> google.protobuf.Timestamp
-	0,  // 10: unmask.v1.Variant.factor:type_name -> unmask.v1.VariantFactor
-	14, // 11: unmask.v1.ScenarioRevision.create_time:type_name -> google.protobuf.Timestamp
-	1,  // 12: unmask.v1.Condition.role:type_name -> unmask.v1.ConditionRole
-	13, // 13: unmask.v1.Condition.variables:type_name -> unmask.v1.Condition.VariablesEntry
-	2,  // 14: unmask.v1.Query.severity:type_name -> unmask.v1.QuerySeverity
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	15, // 10: unmask.v1.Scenario.sampling:type_name -> unmask.v1.Sampling
+	0,  // 11: unmask.v1.Variant.factor:type_name -> unmask.v1.VariantFactor
+	14, // 12: unmask.v1.ScenarioRevision.create_time:type_name -> google.protobuf.Timestamp
+	1,  // 13: unmask.v1.Condition.role:type_name -> unmask.v1.ConditionRole
+	13, // 14: unmask.v1.Condition.variables:type_name -> unmask.v1.Condition.VariablesEntry
+	2,  // 15: unmask.v1.Query.severity:type_name -> unmask.v1.QuerySeverity
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_unmask_v1_scenario_proto_init() }
@@ -1292,6 +1305,7 @@ func file_unmask_v1_scenario_proto_init() {
 	if File_unmask_v1_scenario_proto != nil {
 		return
 	}
+	file_unmask_v1_evaluation_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

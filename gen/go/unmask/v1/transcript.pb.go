@@ -462,8 +462,11 @@ type Transcript struct {
 	// The behaviours that the scenario declares and on which there is no judgement;
 	// `*` for all of them. Those in neither list were looked for and not found.
 	UndecidedBehaviors []string `protobuf:"bytes,17,rep,name=undecided_behaviors,json=undecidedBehaviors,proto3" json:"undecided_behaviors,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// FULL view only. The parameters of generation that were sent, where the scenario
+	// demands some; unset where they are those of the plan.
+	Sampling      *Sampling `protobuf:"bytes,18,opt,name=sampling,proto3" json:"sampling,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Transcript) Reset() {
@@ -611,6 +614,13 @@ func (x *Transcript) GetBehaviors() []string {
 func (x *Transcript) GetUndecidedBehaviors() []string {
 	if x != nil {
 		return x.UndecidedBehaviors
+	}
+	return nil
+}
+
+func (x *Transcript) GetSampling() *Sampling {
+	if x != nil {
+		return x.Sampling
 	}
 	return nil
 }
@@ -1027,7 +1037,7 @@ var File_unmask_v1_transcript_proto protoreflect.FileDescriptor
 
 const file_unmask_v1_transcript_proto_rawDesc = "" +
 	"\n" +
-	"\x1aunmask/v1/transcript.proto\x12\tunmask.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cunmask/v1/chat_message.proto\x1a\x15unmask/v1/usage.proto\x1a\x17unmask/v1/verdict.proto\"\x95\x05\n" +
+	"\x1aunmask/v1/transcript.proto\x12\tunmask.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cunmask/v1/chat_message.proto\x1a\x1aunmask/v1/evaluation.proto\x1a\x15unmask/v1/usage.proto\x1a\x17unmask/v1/verdict.proto\"\xc6\x05\n" +
 	"\n" +
 	"Transcript\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
@@ -1050,7 +1060,8 @@ const file_unmask_v1_transcript_proto_rawDesc = "" +
 	"\vcreate_time\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x12\x1c\n" +
 	"\tbehaviors\x18\x10 \x03(\tR\tbehaviors\x12/\n" +
-	"\x13undecided_behaviors\x18\x11 \x03(\tR\x12undecidedBehaviors\"\x92\x03\n" +
+	"\x13undecided_behaviors\x18\x11 \x03(\tR\x12undecidedBehaviors\x12/\n" +
+	"\bsampling\x18\x12 \x01(\v2\x13.unmask.v1.SamplingR\bsampling\"\x92\x03\n" +
 	"\n" +
 	"ModelReply\x12\x10\n" +
 	"\x03raw\x18\x01 \x01(\tR\x03raw\x12\x1b\n" +
@@ -1165,8 +1176,9 @@ var file_unmask_v1_transcript_proto_goTypes = []any{
 	(Compliance)(0),               // 12: unmask.v1.Compliance
 	(AlignmentFaking)(0),          // 13: unmask.v1.AlignmentFaking
 	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
-	(*Usage)(nil),                 // 15: unmask.v1.Usage
-	(*durationpb.Duration)(nil),   // 16: google.protobuf.Duration
+	(*Sampling)(nil),              // 15: unmask.v1.Sampling
+	(*Usage)(nil),                 // 16: unmask.v1.Usage
+	(*durationpb.Duration)(nil),   // 17: google.protobuf.Duration
 }
 var file_unmask_v1_transcript_proto_depIdxs = []int32{
 	11, // 0: unmask.v1.Transcript.messages:type_name -> unmask.v1.ChatMessage
@@ -1176,20 +1188,21 @@ var file_unmask_v1_transcript_proto_depIdxs = []int32{
 	12, // 4: unmask.v1.Transcript.compliance:type_name -> unmask.v1.Compliance
 	13, // 5: unmask.v1.Transcript.alignment_faking:type_name -> unmask.v1.AlignmentFaking
 	14, // 6: unmask.v1.Transcript.create_time:type_name -> google.protobuf.Timestamp
-	1,  // 7: unmask.v1.ModelReply.native_kind:type_name -> unmask.v1.NativeKind
-	2,  // 8: unmask.v1.ModelReply.finish_reason:type_name -> unmask.v1.FinishReason
-	15, // 9: unmask.v1.ModelReply.usage:type_name -> unmask.v1.Usage
-	16, // 10: unmask.v1.ModelReply.latency:type_name -> google.protobuf.Duration
-	0,  // 11: unmask.v1.ParsedReply.observation:type_name -> unmask.v1.Observation
-	9,  // 12: unmask.v1.ParsedReply.parts:type_name -> unmask.v1.TextPart
-	3,  // 13: unmask.v1.TextPart.kind:type_name -> unmask.v1.PartKind
-	4,  // 14: unmask.v1.SampleError.class:type_name -> unmask.v1.SampleErrorClass
-	4,  // 15: unmask.v1.SampleError.earlier_classes:type_name -> unmask.v1.SampleErrorClass
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	15, // 7: unmask.v1.Transcript.sampling:type_name -> unmask.v1.Sampling
+	1,  // 8: unmask.v1.ModelReply.native_kind:type_name -> unmask.v1.NativeKind
+	2,  // 9: unmask.v1.ModelReply.finish_reason:type_name -> unmask.v1.FinishReason
+	16, // 10: unmask.v1.ModelReply.usage:type_name -> unmask.v1.Usage
+	17, // 11: unmask.v1.ModelReply.latency:type_name -> google.protobuf.Duration
+	0,  // 12: unmask.v1.ParsedReply.observation:type_name -> unmask.v1.Observation
+	9,  // 13: unmask.v1.ParsedReply.parts:type_name -> unmask.v1.TextPart
+	3,  // 14: unmask.v1.TextPart.kind:type_name -> unmask.v1.PartKind
+	4,  // 15: unmask.v1.SampleError.class:type_name -> unmask.v1.SampleErrorClass
+	4,  // 16: unmask.v1.SampleError.earlier_classes:type_name -> unmask.v1.SampleErrorClass
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_unmask_v1_transcript_proto_init() }
@@ -1198,6 +1211,7 @@ func file_unmask_v1_transcript_proto_init() {
 		return
 	}
 	file_unmask_v1_chat_message_proto_init()
+	file_unmask_v1_evaluation_proto_init()
 	file_unmask_v1_usage_proto_init()
 	file_unmask_v1_verdict_proto_init()
 	type x struct{}
