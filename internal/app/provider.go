@@ -40,7 +40,7 @@ func newEndpoint(c config.Model, t transport.Config) (*wire.Client, error) {
 		return gemini.New(gemini.Config{
 			BaseURL: c.BaseURL, Model: c.ModelID, APIKey: key, Thoughts: c.ReasoningSummary != "",
 			ThinkingBudget: c.ThinkingBudget, ThinkingLevel: c.ReasoningEffort, ResponseFormat: gemini.Format(c.ResponseFormat),
-			Stop: c.Stop, NoSeed: noSeed, Stream: c.Stream, Transport: t,
+			SafetySettings: c.SafetySettings, Stop: c.Stop, NoSeed: noSeed, Stream: c.Stream, Transport: t,
 		})
 	case config.ProviderCompletion:
 		template, _ := completion.TemplateByName(c.ChatTemplate)

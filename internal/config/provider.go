@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -56,6 +57,9 @@ type ProviderSettings struct {
 	// ThinkingBudget is in tokens: at least 1024 for anthropic; for gemini 0 for
 	// none, -1 for what the model likes, or a number.
 	ThinkingBudget *int `koanf:"thinking_budget" json:"thinking_budget,omitempty"`
+	// SafetySettings are thresholds of the provider's own filters, by category or
+	// for all of them (see safetyCategories). gemini.
+	SafetySettings map[string]string `koanf:"safety_settings" json:"safety_settings,omitempty"`
 	// Prefill is what the endpoint does with a last message of the assistant:
 	// refuse (the default), message or continue. openai.
 	Prefill string `koanf:"prefill" json:"prefill,omitempty"`
@@ -89,6 +93,13 @@ const minAnthropicBudget = 1024
 // ChatTemplates are the names of the built-in templates.
 var ChatTemplates = []string{"alpaca", "chatml", "human-assistant", "llama3"}
 
+// What the filters of gemini are called, and from which probability of harm on they
+// block.
+var (
+	safetyCategories = []string{"all", "civic_integrity", "dangerous_content", "harassment", "hate_speech", "sexually_explicit"}
+	safetyThresholds = []string{"off", "block_none", "block_only_high", "block_medium_and_above", "block_low_and_above"}
+)
+
 // efforts are the words for how much a model reasons. Servers of openai have
 // words of their own, so there it is any of all.
 var efforts = map[string][]string{
@@ -117,6 +128,7 @@ func (m *Model) checkProvider(add func(field, format string, args ...any)) {
 		{"reasoning_kind", m.ReasoningKind != "", []string{ProviderOpenAI, ProviderAnthropic}},
 		{"thinking", m.Thinking != "", []string{ProviderAnthropic}},
 		{"thinking_budget", m.ThinkingBudget != nil, []string{ProviderAnthropic, ProviderGemini}},
+		{"safety_settings", len(m.SafetySettings) > 0, []string{ProviderGemini}},
 		{"completion_api", m.CompletionAPI != "", []string{ProviderCompletion}},
 		{"chat_template", m.ChatTemplate != "", []string{ProviderCompletion}},
 		{"custom_template", m.CustomTemplate != nil, []string{ProviderCompletion}},
@@ -147,6 +159,13 @@ func (m *Model) checkProvider(add func(field, format string, args ...any)) {
 		if m.ThinkingBudget != nil && *m.ThinkingBudget < -1 {
 			add("thinking_budget", "must be -1, 0 or a number of tokens, got %d", *m.ThinkingBudget)
 		}
+		for _, category := range slices.Sorted(maps.Keys(m.SafetySettings)) {
+			if !slices.Contains(safetyCategories, category) {
+				add("safety_settings", "has the category %q; there are %s", category, strings.Join(safetyCategories, ", "))
+				continue
+			}
+			oneOf("safety_settings."+category, orEmpty(m.SafetySettings[category]), safetyThresholds...)
+		}
 		if len(m.Stop) > 5 {
 			add("stop", "the provider takes up to 5 sequences, got %d", len(m.Stop))
 		}
@@ -171,6 +190,14 @@ func (m *Model) checkProvider(add func(field, format string, args ...any)) {
 		oneOf("reasoning_summary", m.ReasoningSummary, "auto", "concise", "detailed")
 	}
 	m.checkStop(add)
+}
+
+// orEmpty makes a value that is not there one that is wrong.
+func orEmpty(s string) string {
+	if s == "" {
+		return "nothing"
+	}
+	return s
 }
 
 func (m *Model) checkStop(add func(field, format string, args ...any)) {

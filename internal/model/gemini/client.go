@@ -35,6 +35,7 @@ type wireRequest struct {
 	SystemInstruction *wireContent  `json:"systemInstruction,omitempty"`
 	Contents          []wireContent `json:"contents"`
 	GenerationConfig  wireConfig    `json:"generationConfig"`
+	SafetySettings    []wireSafety  `json:"safetySettings,omitempty"`
 }
 
 type wireContent struct {
@@ -89,6 +90,7 @@ func (e endpoint) Encode(req model.Request) any {
 			Temperature: req.Sampling.Temperature, TopP: req.Sampling.TopP, MaxOutputTokens: req.Sampling.MaxTokens,
 			StopSequences: wire.Stop(e.stop, req), ThinkingConfig: e.thinking,
 		},
+		SafetySettings: e.safety,
 	}
 	if !e.noSeed {
 		seed := model.PortableSeed(req.Seed)

@@ -45,6 +45,9 @@ type Config struct {
 	// ThinkingLevel is sent as thinkingLevel; "" sends none. Not together with a
 	// budget.
 	ThinkingLevel string
+	// SafetySettings are thresholds of the provider's filters by category; see
+	// Categories and Thresholds. What is not set is the provider's own.
+	SafetySettings map[string]string
 	// ResponseFormat defaults to FormatJSONSchema.
 	ResponseFormat Format
 	// Stop are sequences that end a reply, at most MaxStop.
@@ -62,6 +65,7 @@ type endpoint struct {
 	url      string
 	key      credential.Secret
 	thinking *wireThinking
+	safety   []wireSafety
 	format   Format
 	stop     []string
 	noSeed   bool
@@ -104,6 +108,9 @@ func (c Config) resolve() (endpoint, error) {
 		e.url += "?alt=sse"
 	}
 	if e.key, err = c.APIKey.Resolve(); err != nil {
+		problems = append(problems, err)
+	}
+	if e.safety, err = safetySettings(c.SafetySettings); err != nil {
 		problems = append(problems, err)
 	}
 	if c.ThinkingBudget != nil && *c.ThinkingBudget < -1 {

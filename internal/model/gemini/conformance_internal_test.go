@@ -68,6 +68,14 @@ var cases = func() []modeltest.Case {
 			State: modeltest.ContentFilter, Name: "candidate without content", Body: `{"candidates":[{"finishReason":"SAFETY","index":0,"safetyRatings":[]}],"modelVersion":"served"}`,
 			Want: model.Reply{FinishReason: transcript.FinishContentFilter, ModelID: "served"},
 		},
+		{
+			State: modeltest.ContentFilter, Name: "candidate blocked after hidden thoughts", Body: `{"candidates":[{"finishReason":"SAFETY","index":0,"safetyRatings":[{"category":"HARM_CATEGORY_DANGEROUS_CONTENT","probability":"HIGH","blocked":true}]}],"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":9,"thoughtsTokenCount":4},"modelVersion":"served"}`,
+			Want: counted(thought(said("", transcript.FinishContentFilter), transcript.NativeRedacted, "")),
+		},
+		{
+			State: modeltest.ContentFilter, Name: "candidate blocked after its thoughts", Body: generated("PROHIBITED_CONTENT", "", thoughtsCount, thoughtly),
+			Want: counted(thought(said("", transcript.FinishContentFilter), transcript.NativeSummary, "Thought.")),
+		},
 		{State: modeltest.Truncation, Body: generated("MAX_TOKENS", "", "", answer), Want: said("No.", transcript.FinishLength)},
 		{
 			State: modeltest.Truncation, Name: "inside of hidden thoughts", Body: `{"candidates":[{"content":{"role":"model"},"finishReason":"MAX_TOKENS"}],"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":9,"thoughtsTokenCount":4},"modelVersion":"served"}`,
@@ -83,6 +91,12 @@ var cases = func() []modeltest.Case {
 		{State: modeltest.Failed, Body: `{"error":{"code":503,"message":"planted-reply-marker","status":"UNAVAILABLE"}}`, Class: model.ClassUnavailable},
 		{State: modeltest.Failed, Name: "neither a candidate nor a reason", Body: `{"usageMetadata":{"promptTokenCount":5}}`, Class: model.ClassBadReply},
 		{State: modeltest.Failed, Name: "part that is none", Body: generated("STOP", "", "", "7"), Class: model.ClassBadReply},
+	}
+	for _, reason := range []string{"SAFETY", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT", "IMAGE_SAFETY", "MODEL_ARMOR", "JAILBREAK"} {
+		list = append(list, modeltest.Case{
+			State: modeltest.ContentFilter, Name: "prompt blocked for " + reason, Body: `{"promptFeedback":{"blockReason":"` + reason + `","safetyRatings":[{"category":"HARM_CATEGORY_HARASSMENT","probability":"HIGH"}]},"usageMetadata":{"promptTokenCount":5},"modelVersion":"served"}`,
+			Want: model.Reply{FinishReason: transcript.FinishContentFilter, ModelID: "served", Usage: model.Usage{InputTokens: 5}},
+		})
 	}
 	for _, reason := range []string{"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"} {
 		list = append(list, modeltest.Case{State: modeltest.ContentFilter, Name: reason, Body: generated(reason, "", "", answer), Want: said("No.", transcript.FinishContentFilter)})
@@ -110,6 +124,12 @@ var streams = []modeltest.Case{
 		State: modeltest.ContentFilter, Name: "prompt blocked", Body: `data: {"promptFeedback":{"blockReason":"SAFETY"},"modelVersion":"served"}` + "\n\n",
 		Want: model.Reply{FinishReason: transcript.FinishContentFilter, ModelID: "served"},
 	},
+	{
+		State: modeltest.ContentFilter, Name: "blocked in the middle", Body: `data: {"candidates":[{"index":0,"content":{"role":"model","parts":[` + answer + `]}}],"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":9},"modelVersion":"served"}` + "\n\n" +
+			`data: {"promptFeedback":{"blockReason":"SAFETY"},"modelVersion":"served"}` + "\n\n",
+		Want: said("No.", transcript.FinishContentFilter),
+	},
+	{State: modeltest.Truncation, Name: "inside of hidden thoughts", Body: events("MAX_TOKENS", thoughtsCount), Want: counted(thought(said("", transcript.FinishLength), transcript.NativeRedacted, ""))},
 	{State: modeltest.Failed, Body: `data: {"error":{"code":429,"message":"x","status":"RESOURCE_EXHAUSTED"}}` + "\n\n", Class: model.ClassRateLimited},
 }
 
@@ -180,6 +200,13 @@ func TestEncode(t *testing.T) {
 			`{` + sent + `,"generationConfig":{"temperature":0.7,"topP":0.9,"maxOutputTokens":9,"stopSequences":["END","\n\n"]}}`,
 		},
 		{
+			"filters off, but for one",
+			Config{SafetySettings: map[string]string{AllCategories: "off", HateSpeech: "block_only_high"}, NoSeed: true},
+			model.Request{Messages: chat},
+			`{` + sent + `,"generationConfig":{},"safetySettings":[{"category":"HARM_CATEGORY_DANGEROUS_CONTENT","threshold":"OFF"},{"category":"HARM_CATEGORY_HARASSMENT","threshold":"OFF"},` +
+				`{"category":"HARM_CATEGORY_HATE_SPEECH","threshold":"BLOCK_ONLY_HIGH"},{"category":"HARM_CATEGORY_SEXUALLY_EXPLICIT","threshold":"OFF"}]}`,
+		},
+		{
 			"thoughts",
 			Config{Thoughts: true, ThinkingLevel: "high", NoSeed: true},
 			model.Request{Messages: chat},
@@ -228,7 +255,7 @@ func TestNewReportsAllProblemsAndNoSecret(t *testing.T) {
 		{"URL with a password", Config{BaseURL: "http://user:planted@h", Model: "m"}, []string{"base_url holds credentials"}},
 		{"id that leaves its place", Config{Model: "../planted"}, []string{"model has other characters"}},
 		{"id with a query", Config{Model: "m?key=planted"}, []string{"model has other characters"}},
-		{"odd choices", Config{Model: "m", ThinkingBudget: &minusTwo, ThinkingLevel: "high", ResponseFormat: "xml", Stop: make([]string, 6)}, []string{"less than -1", "together", "response_format", "stop has more than 5"}},
+		{"odd choices", Config{Model: "m", ThinkingBudget: &minusTwo, ThinkingLevel: "high", ResponseFormat: "xml", Stop: make([]string, 6), SafetySettings: map[string]string{"planted": "off", Harassment: "never"}}, []string{"safety_settings has a category", "safety_settings.harassment", "less than -1", "together", "response_format", "stop has more than 5"}},
 		{"key that is not there", Config{Model: "m", APIKey: credential.Ref{Env: "UNMASK_TEST_NONE"}}, []string{"UNMASK_TEST_NONE is not set"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -128,7 +128,7 @@ func (c *content) reply() (model.Reply, error) {
 	}
 	reply := model.Reply{Usage: c.usage, ModelID: c.modelID, FinishReason: finishReason(c.reason)}
 	switch {
-	case !c.candidate:
+	case !c.candidate, c.blocked && c.reason == "":
 		reply.FinishReason = transcript.FinishContentFilter
 	case reply.FinishReason == transcript.FinishStop && c.called:
 		reply.FinishReason = transcript.FinishToolCalls
