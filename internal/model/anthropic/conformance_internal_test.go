@@ -30,6 +30,8 @@ const (
 	redactedBlock = `{"type":"redacted_thinking","data":"c2Vj"}`
 	toolBlock     = `{"type":"tool_use","id":"toolu_1","name":"look","input":{"at":"<OUTPUT>"}}`
 
+	brokenCall = "<tool_call>\n{\"name\":\"look\",\"arguments\":\"{\\\"at\\\": \\\"\\u003cOUT\"}\n</tool_call>"
+
 	toolCall = "<tool_call>\n{\"name\":\"look\",\"arguments\":{\"at\":\"\\u003cOUTPUT\\u003e\"}}\n</tool_call>"
 )
 
@@ -55,6 +57,23 @@ var cases = []modeltest.Case{
 	{State: modeltest.Text, Name: "nothing", Body: message("end_turn"), Want: said("", transcript.FinishStop)},
 	{State: modeltest.ToolCall, Body: message("tool_use", toolBlock), Want: said(toolCall, transcript.FinishToolCalls)},
 	{State: modeltest.ToolCall, Name: "after text", Body: message("tool_use", textBlock, toolBlock), Want: said("No.\n\n"+toolCall, transcript.FinishToolCalls)},
+	{
+		State: modeltest.BrokenCall, Name: "input that is a text", Body: message("max_tokens", `{"type":"tool_use","id":"toolu_1","name":"look","input":"{\"at\": \"<OUT"}`),
+		Want: said(brokenCall, transcript.FinishLength),
+	},
+	{
+		State: modeltest.Inline, Body: message("end_turn", `{"type":"text","text":"<think>I think.</think>"}`, textBlock), Want: said("<think>I think.</think>No.", transcript.FinishStop),
+		Observation: transcript.Scratchpad, Requested: transcript.Scratchpad,
+	},
+	{State: modeltest.NoAnswer, Body: message("end_turn", thinkingBlock), Want: thought(said("", transcript.FinishStop), transcript.NativeSummary, "Thought.")},
+	{
+		State: modeltest.TruncatedReasoning, Body: message("max_tokens", thinkingBlock), Want: thought(said("", transcript.FinishLength), transcript.NativeSummary, "Thought."),
+	},
+	{State: modeltest.TruncatedReasoning, Name: "omitted", Body: message("max_tokens", omittedBlock), Want: thought(said("", transcript.FinishLength), transcript.NativeRedacted, "")},
+	{
+		State: modeltest.Refusal, Name: "with details, after thinking", Body: strings.Replace(message("refusal", thinkingBlock, textBlock), `"stop_sequence":null`, `"stop_sequence":null,"stop_details":{"type":"refusal","category":"bio","explanation":"x"}`, 1),
+		Want: thought(said("No.", transcript.FinishContentFilter), transcript.NativeSummary, "Thought."),
+	},
 	{State: modeltest.Refusal, Body: message("refusal", textBlock), Want: said("No.", transcript.FinishContentFilter)},
 	{State: modeltest.ContentFilter, Name: "nothing said", Body: message("refusal"), Want: said("", transcript.FinishContentFilter)},
 	{State: modeltest.Truncation, Name: "limit", Body: message("max_tokens", textBlock), Want: said("No.", transcript.FinishLength)},
@@ -114,6 +133,25 @@ var streams = []modeltest.Case{
 	{State: modeltest.ToolCall, Body: events("tool_use", streamedText, streamedTool), Want: said("No.\n\n"+toolCall, transcript.FinishToolCalls)},
 	{State: modeltest.ToolCall, Name: "without input", Body: events("tool_use", streamedTool[:1]), Want: said("<tool_call>\n{\"name\":\"look\",\"arguments\":{}}\n</tool_call>", transcript.FinishToolCalls)},
 	{State: modeltest.Refusal, Body: events("refusal", streamedText), Want: said("No.", transcript.FinishContentFilter)},
+	{State: modeltest.ContentFilter, Name: "nothing said", Body: events("refusal"), Want: said("", transcript.FinishContentFilter)},
+	{State: modeltest.UnknownEnd, Body: events("tired", streamedText), Want: said("No.", transcript.FinishUnknown)},
+	{State: modeltest.BrokenCall, Body: events("max_tokens", streamedTool[:3]), Want: said(brokenCall, transcript.FinishLength)},
+	{
+		State: modeltest.Inline, Body: events("end_turn", []string{`{"type":"text","text":""}`, `{"type":"text_delta","text":"<thi"}`, `{"type":"text_delta","text":"nk>I think.</think>No."}`}), Want: said("<think>I think.</think>No.", transcript.FinishStop),
+		Observation: transcript.Scratchpad, Requested: transcript.Scratchpad,
+	},
+	{State: modeltest.NoAnswer, Body: events("end_turn", streamedThinking), Want: thought(said("", transcript.FinishStop), transcript.NativeSummary, "Thought.")},
+	{
+		State: modeltest.TruncatedReasoning, Body: events("max_tokens", streamedThinking[:3]), Want: thought(said("", transcript.FinishLength), transcript.NativeSummary, "Thought."),
+	},
+	{
+		State: modeltest.Hidden, Body: strings.Replace(events("end_turn", streamedText), `"usage":{"output_tokens":9}`, `"usage":{"output_tokens":9,"output_tokens_details":{"thinking_tokens":4}}`, 1),
+		Want: counted(thought(no, transcript.NativeRedacted, ""), 4),
+	},
+	{
+		State: modeltest.Failed, Name: "in the middle", Body: strings.SplitAfter(events("end_turn", streamedText), "\n\n")[0] + "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"x\"}}\n\n",
+		Class: model.ClassUnavailable,
+	},
 	{State: modeltest.Truncation, Body: events("max_tokens", streamedText), Want: said("No.", transcript.FinishLength)},
 	{State: modeltest.Summary, Body: events("end_turn", streamedThinking, streamedText), Want: thought(no, transcript.NativeSummary, "Thought.")},
 	{State: modeltest.Redacted, Name: "block", Body: events("end_turn", []string{redactedBlock}, streamedText), Want: thought(no, transcript.NativeRedacted, "")},
@@ -140,7 +178,10 @@ func TestConformance(t *testing.T) {
 		},
 		Path: "/v1/messages", StreamPath: "/v1/messages", KeyHeader: "X-Api-Key", Header: map[string]string{"Anthropic-Version": "2023-06-01"},
 		Cases: cases, Streams: streams,
-		Lacks: map[modeltest.State]string{modeltest.FullReasoning: "documented for one model alone; see TestClaude37ShowsItsThinkingInFull"},
+		Lacks: map[modeltest.State]string{
+			modeltest.FullReasoning: "documented for one model alone; see TestClaude37ShowsItsThinkingInFull",
+			modeltest.Several:       "a message is one answer",
+		},
 		Error: func(status int, message string) string {
 			return fmt.Sprintf(`{"type":"error","error":{"type":"error_%d","message":%q},"request_id":"req_1"}`, status, message)
 		},

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -35,6 +36,8 @@ const tagged = "<SCRATCHPAD_REASONING>I think.</SCRATCHPAD_REASONING>No."
 
 var lacks = map[modeltest.State]string{
 	modeltest.ToolCall:      "a completion is text and nothing else; a call in it is text already",
+	modeltest.BrokenCall:    "a call is text already",
+	modeltest.NoAnswer:      "there is no reasoning channel",
 	modeltest.Refusal:       "no field sets a refusal apart",
 	modeltest.FullReasoning: "there is no reasoning channel; what is thought is in the text",
 	modeltest.Summary:       "there is no reasoning channel",
@@ -48,6 +51,15 @@ var cases = []modeltest.Case{
 	{State: modeltest.Text, Name: "in tags", Body: completed(tagged, "stop"), Want: said(tagged, transcript.FinishStop), Observation: transcript.Scratchpad, Requested: transcript.Scratchpad},
 	{State: modeltest.ContentFilter, Body: completed("", "content_filter"), Want: said("", transcript.FinishContentFilter)},
 	{State: modeltest.Truncation, Body: completed("Half a", "length"), Want: said("Half a", transcript.FinishLength)},
+	{State: modeltest.Several, Body: strings.Replace(completed("No.", "stop"), `"choices":[`, `"choices":[{"index":1,"text":"Yes.","finish_reason":"length"},`, 1), Want: said("No.", transcript.FinishStop)},
+	{
+		State: modeltest.Inline, Body: completed("<think>I think.</think>No.", "stop"), Want: said("<think>I think.</think>No.", transcript.FinishStop),
+		Observation: transcript.Scratchpad, Requested: transcript.Scratchpad,
+	},
+	{
+		State: modeltest.TruncatedReasoning, Body: completed("<think>Half a", "length"), Want: said("<think>Half a", transcript.FinishLength),
+		Observation: transcript.Truncated, Requested: transcript.Truncated,
+	},
 	{State: modeltest.UnknownEnd, Body: completed("Hm.", "abort"), Want: said("Hm.", transcript.FinishUnknown)},
 	{State: modeltest.Failed, Body: `{"error":{"code":503,"message":"planted-reply-marker"}}`, Class: model.ClassUnavailable},
 	{State: modeltest.Failed, Name: "chat", Body: `{"choices":[{"message":{"content":"No."}}]}`, Class: model.ClassBadReply},
@@ -59,6 +71,20 @@ var streams = []modeltest.Case{
 		Want: said("No.", transcript.FinishStop),
 	},
 	{State: modeltest.Truncation, Body: "data: " + completed("Half a", "length") + "\n\ndata: [DONE]\n\n", Want: said("Half a", transcript.FinishLength)},
+	{State: modeltest.ContentFilter, Body: "data: " + completed("Half", "content_filter") + "\n\ndata: [DONE]\n\n", Want: said("Half", transcript.FinishContentFilter)},
+	{State: modeltest.UnknownEnd, Body: "data: " + completed("Hm.", "abort") + "\n\ndata: [DONE]\n\n", Want: said("Hm.", transcript.FinishUnknown)},
+	{
+		State: modeltest.Several, Body: `data: {"choices":[{"index":1,"text":"Yes.","finish_reason":"length"}]}` + "\n\ndata: " + completed("No.", "stop") + "\n\n" + `data: {"choices":[{"index":1,"text":"Oh."}]}` + "\n\ndata: [DONE]\n\n",
+		Want: said("No.", transcript.FinishStop),
+	},
+	{
+		State: modeltest.Inline, Body: `data: {"choices":[{"index":0,"text":"<thi"}]}` + "\n\ndata: " + completed("nk>I think.</think>No.", "stop") + "\n\ndata: [DONE]\n\n", Want: said("<think>I think.</think>No.", transcript.FinishStop),
+		Observation: transcript.Scratchpad, Requested: transcript.Scratchpad,
+	},
+	{
+		State: modeltest.TruncatedReasoning, Body: "data: " + completed("<think>Half a", "length") + "\n\ndata: [DONE]\n\n", Want: said("<think>Half a", transcript.FinishLength),
+		Observation: transcript.Truncated, Requested: transcript.Truncated,
+	},
 	{State: modeltest.Failed, Body: "data: {\"error\":{\"code\":502,\"message\":\"x\"}}\n\n", Class: model.ClassUnavailable},
 }
 
@@ -69,6 +95,14 @@ var llamaCases = []modeltest.Case{
 	{State: modeltest.Truncation, Body: generated("Half a", `"stop_type":"limit"`), Want: said("Half a", transcript.FinishLength)},
 	{State: modeltest.Truncation, Name: "of old", Body: generated("Half a", `"stopped_limit":true`), Want: said("Half a", transcript.FinishLength)},
 	{State: modeltest.Truncation, Name: "context", Body: generated("Half a", `"stop_type":"eos","truncated":true`), Want: said("Half a", transcript.FinishLength)},
+	{
+		State: modeltest.Inline, Body: generated("<think>I think.</think>No.", `"stop_type":"eos"`), Want: said("<think>I think.</think>No.", transcript.FinishStop),
+		Observation: transcript.Scratchpad, Requested: transcript.Scratchpad,
+	},
+	{
+		State: modeltest.TruncatedReasoning, Body: generated("<think>Half a", `"stop_type":"limit"`), Want: said("<think>Half a", transcript.FinishLength),
+		Observation: transcript.Truncated, Requested: transcript.Truncated,
+	},
 	{State: modeltest.UnknownEnd, Body: generated("Hm.", `"stop_type":"none"`), Want: said("Hm.", transcript.FinishUnknown)},
 	{State: modeltest.Failed, Body: `{"error":{"code":500,"message":"planted-reply-marker","type":"server_error"}}`, Class: model.ClassUnavailable},
 }
@@ -77,6 +111,16 @@ var llamaStreams = []modeltest.Case{
 	{
 		State: modeltest.Text, Body: "data: {\"content\":\"N\",\"stop\":false}\n\ndata: {\"content\":\"o.\",\"stop\":false}\n\ndata: " + generated("", `"stop_type":"eos"`) + "\n\n",
 		Want: said("No.", transcript.FinishStop),
+	},
+	{State: modeltest.Truncation, Body: "data: {\"content\":\"Half\",\"stop\":false}\n\ndata: " + generated(" a", `"stop_type":"limit"`) + "\n\n", Want: said("Half a", transcript.FinishLength)},
+	{State: modeltest.UnknownEnd, Body: "data: " + generated("Hm.", `"stop_type":"none"`) + "\n\n", Want: said("Hm.", transcript.FinishUnknown)},
+	{
+		State: modeltest.Inline, Body: "data: {\"content\":\"<thi\",\"stop\":false}\n\ndata: " + generated("nk>I think.</think>No.", `"stop_type":"eos"`) + "\n\n", Want: said("<think>I think.</think>No.", transcript.FinishStop),
+		Observation: transcript.Scratchpad, Requested: transcript.Scratchpad,
+	},
+	{
+		State: modeltest.TruncatedReasoning, Body: "data: " + generated("<think>Half a", `"stop_type":"limit"`) + "\n\n", Want: said("<think>Half a", transcript.FinishLength),
+		Observation: transcript.Truncated, Requested: transcript.Truncated,
 	},
 	{State: modeltest.Failed, Body: "data: {\"error\":{\"code\":503,\"message\":\"x\"}}\n\n", Class: model.ClassUnavailable},
 }
@@ -114,7 +158,9 @@ func TestConformance(t *testing.T) {
 				Refused: []modeltest.Refused{{Name: "a marker of the template", Parameter: "messages", Request: marked}},
 			}
 			if tt.api == APILlamaCpp {
-				p.Lacks = map[modeltest.State]string{modeltest.ContentFilter: "the server filters nothing"}
+				p.Lacks = map[modeltest.State]string{
+					modeltest.ContentFilter: "the server filters nothing", modeltest.Several: "a reply is one text",
+				}
 				for state, reason := range lacks {
 					p.Lacks[state] = reason
 				}

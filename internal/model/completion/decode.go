@@ -34,8 +34,9 @@ type wireReply struct {
 type text struct {
 	raw   strings.Builder
 	reply model.Reply
-	// ended is whether the server said why it stopped.
-	ended bool
+	// ended is whether the server said why it stopped, and streamed whether it
+	// speaks in pieces.
+	ended, streamed bool
 }
 
 // Decode implements wire.Codec.
@@ -53,7 +54,7 @@ func (e endpoint) Decode(body []byte) (model.Reply, error) {
 
 // DecodeStream implements wire.Codec.
 func (e endpoint) DecodeStream(body []byte) (model.Reply, error) {
-	t := text{reply: model.Reply{FinishReason: transcript.FinishUnknown}}
+	t := text{reply: model.Reply{FinishReason: transcript.FinishUnknown}, streamed: true}
 	for event := range wire.Events(body) {
 		if wire.Done(event.Data) {
 			t.ended = true
@@ -103,6 +104,15 @@ func (t *text) add(body wireReply, api API) error {
 	}
 	// One choice was asked for; a server that sends more is heard once.
 	choice := wire.Object(choices[0])
+	for _, raw := range choices {
+		if c := wire.Object(raw); wire.Count(c["index"]) == 0 {
+			choice = c
+			break
+		}
+	}
+	if t.streamed && wire.Count(choice["index"]) != 0 {
+		return nil
+	}
 	if wire.Missing(choice["text"]) || choice["text"][0] != '"' {
 		return transport.BadReply("the first choice has no text")
 	}

@@ -78,8 +78,18 @@ var cases = func() []modeltest.Case {
 		},
 		{State: modeltest.Truncation, Body: generated("MAX_TOKENS", "", "", answer), Want: said("No.", transcript.FinishLength)},
 		{
-			State: modeltest.Truncation, Name: "inside of hidden thoughts", Body: `{"candidates":[{"content":{"role":"model"},"finishReason":"MAX_TOKENS"}],"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":9,"thoughtsTokenCount":4},"modelVersion":"served"}`,
+			State: modeltest.TruncatedReasoning, Name: "hidden", Body: `{"candidates":[{"content":{"role":"model"},"finishReason":"MAX_TOKENS"}],"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":9,"thoughtsTokenCount":4},"modelVersion":"served"}`,
 			Want: counted(thought(said("", transcript.FinishLength), transcript.NativeRedacted, "")),
+		},
+		{
+			State: modeltest.TruncatedReasoning, Body: generated("MAX_TOKENS", "", thoughtsCount, thoughtly), Want: counted(thought(said("", transcript.FinishLength), transcript.NativeSummary, "Thought.")),
+		},
+		{State: modeltest.NoAnswer, Body: generated("STOP", "", thoughtsCount, thoughtly), Want: counted(thought(said("", transcript.FinishStop), transcript.NativeSummary, "Thought."))},
+		{State: modeltest.NoAnswer, Name: "and no part", Body: `{"candidates":[{"content":{"role":"model"},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":9,"thoughtsTokenCount":4},"modelVersion":"served"}`, Want: counted(thought(said("", transcript.FinishStop), transcript.NativeRedacted, ""))},
+		{State: modeltest.Several, Body: strings.Replace(generated("STOP", "", "", answer), `{"candidates":[`, `{"candidates":[{"index":1,"content":{"parts":[{"text":"Yes."}]},"finishReason":"MAX_TOKENS"},`, 1), Want: no},
+		{
+			State: modeltest.Inline, Body: generated("STOP", "", "", `{"text":"<think>I think.</think>"}`, answer), Want: said("<think>I think.</think>No.", transcript.FinishStop),
+			Observation: transcript.Scratchpad, Requested: transcript.Scratchpad,
 		},
 		{State: modeltest.UnknownEnd, Body: generated("OTHER", "", "", answer), Want: said("No.", transcript.FinishUnknown)},
 		{State: modeltest.UnknownEnd, Name: "none given", Body: generated("", "", "", answer), Want: said("No.", transcript.FinishUnknown)},
@@ -129,7 +139,25 @@ var streams = []modeltest.Case{
 			`data: {"promptFeedback":{"blockReason":"SAFETY"},"modelVersion":"served"}` + "\n\n",
 		Want: said("No.", transcript.FinishContentFilter),
 	},
-	{State: modeltest.Truncation, Name: "inside of hidden thoughts", Body: events("MAX_TOKENS", thoughtsCount), Want: counted(thought(said("", transcript.FinishLength), transcript.NativeRedacted, ""))},
+	{
+		State: modeltest.TruncatedReasoning, Body: events("MAX_TOKENS", thoughtsCount, thoughtly), Want: counted(thought(said("", transcript.FinishLength), transcript.NativeSummary, "Thought.")),
+	},
+	{State: modeltest.NoAnswer, Body: events("STOP", thoughtsCount, thoughtly), Want: counted(thought(said("", transcript.FinishStop), transcript.NativeSummary, "Thought."))},
+	{
+		State: modeltest.Several, Body: `data: {"candidates":[{"index":1,"content":{"parts":[{"text":"Yes."}]},"finishReason":"MAX_TOKENS"}],"modelVersion":"served"}` + "\n\n" + events("STOP", "", answer),
+		Want: no,
+	},
+	{
+		State: modeltest.Inline, Body: events("STOP", "", `{"text":"<thi"}`, `{"text":"nk>I think.</think>"}`, answer), Want: said("<think>I think.</think>No.", transcript.FinishStop),
+		Observation: transcript.Scratchpad, Requested: transcript.Scratchpad,
+	},
+	{State: modeltest.UnknownEnd, Body: events("OTHER", "", answer), Want: said("No.", transcript.FinishUnknown)},
+	{State: modeltest.Redacted, Name: "signature alone", Body: events("STOP", "", `{"text":"","thoughtSignature":"c2ln"}`, answer), Want: thought(no, transcript.NativeRedacted, "")},
+	{State: modeltest.Mixed, Body: events("STOP", thoughtsCount, thoughtly, signed), Want: counted(thought(no, transcript.NativeSummary, "Thought."))},
+	{
+		State: modeltest.Truncation, Body: events("MAX_TOKENS", "", answer), Want: said("No.", transcript.FinishLength),
+	},
+	{State: modeltest.TruncatedReasoning, Name: "hidden", Body: events("MAX_TOKENS", thoughtsCount), Want: counted(thought(said("", transcript.FinishLength), transcript.NativeRedacted, ""))},
 	{State: modeltest.Failed, Body: `data: {"error":{"code":429,"message":"x","status":"RESOURCE_EXHAUSTED"}}` + "\n\n", Class: model.ClassRateLimited},
 }
 
@@ -152,6 +180,7 @@ func TestConformance(t *testing.T) {
 		Cases: cases, Streams: streams,
 		Lacks: map[modeltest.State]string{
 			modeltest.FullReasoning: "thoughts that the API shows are documented as summaries",
+			modeltest.BrokenCall:    "arguments are an object of the reply; of a malformed call only the message is told",
 			modeltest.Refusal:       "the API sets no refusal apart from the text",
 		},
 		Error: func(status int, message string) string {

@@ -79,14 +79,20 @@ func (c *content) add(body []byte) error {
 	if reason := wire.String(wire.Object(chunk.PromptFeedback)["blockReason"]); reason != "" {
 		c.blocked = true
 	}
-	candidates := wire.List(chunk.Candidates)
-	if len(candidates) == 0 {
-		return nil
-	}
 	// One candidate was asked for; a server that sends more is heard once.
-	candidate := wire.Object(candidates[0])
+	var candidate map[string]json.RawMessage
+	for _, raw := range wire.List(chunk.Candidates) {
+		fields := wire.Object(raw)
+		if fields == nil {
+			return transport.BadReply("the candidate is no object")
+		}
+		if wire.Count(fields["index"]) == 0 {
+			candidate = fields
+			break
+		}
+	}
 	if candidate == nil {
-		return transport.BadReply("the candidate is no object")
+		return nil
 	}
 	c.candidate = true
 	if reason := wire.String(candidate["finishReason"]); reason != "" {

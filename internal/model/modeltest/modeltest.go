@@ -9,10 +9,12 @@
 package modeltest
 
 import (
+	"compress/gzip"
 	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -34,12 +36,22 @@ const (
 	Text State = "text"
 	// ToolCall is a call of a tool that nobody offered.
 	ToolCall State = "tool call"
+	// BrokenCall is a call whose arguments are no JSON.
+	BrokenCall State = "broken tool call"
+	// Several is a reply with more answers than the one that was asked for.
+	Several State = "several answers"
+	// Inline is reasoning that the server left in the text, between tags.
+	Inline State = "inline reasoning"
 	// Refusal is a refusal that the provider flags.
 	Refusal State = "refusal"
 	// ContentFilter is a reply that the provider withheld or cut.
 	ContentFilter State = "content filter"
 	// Truncation is a reply that the token limit cut.
 	Truncation State = "truncation"
+	// TruncatedReasoning is a reply that the token limit cut before it had an answer.
+	TruncatedReasoning State = "truncated reasoning"
+	// NoAnswer is reasoning, and an end without an answer.
+	NoAnswer State = "no answer"
 	// UnknownEnd is a reply that ended for a reason we do not know.
 	UnknownEnd State = "unknown end"
 	// FullReasoning is reasoning that can be read as a whole.
@@ -58,7 +70,7 @@ const (
 
 // States are all states.
 var States = []State{
-	Text, ToolCall, Refusal, ContentFilter, Truncation, UnknownEnd,
+	Text, ToolCall, BrokenCall, Several, Inline, Refusal, ContentFilter, Truncation, TruncatedReasoning, NoAnswer, UnknownEnd,
 	FullReasoning, Summary, Redacted, Hidden, Mixed, Failed,
 }
 
@@ -133,8 +145,9 @@ type Provider struct {
 	Header map[string]string
 	// Cases are replies that come whole, Streams such that are streamed.
 	Cases, Streams []Case
-	// Lacks says of a state why the provider has no form of it.
-	Lacks map[State]string
+	// Lacks says of a state why the provider has no form of it, and LacksStreamed why
+	// there is none in streams alone.
+	Lacks, LacksStreamed map[State]string
 	// Error is the body of an error.
 	Error func(status int, message string) string
 	// Failures are bodies of errors with a class of their own.
@@ -286,6 +299,53 @@ func hang(mediaType string) http.HandlerFunc {
 			_ = http.NewResponseController(w).Flush()
 		}
 		<-r.Context().Done()
+	}
+}
+
+// trickle writes the same again and again, a while apart, until the client goes.
+func trickle(mediaType, text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", mediaType)
+		pace := time.NewTicker(time.Millisecond)
+		defer pace.Stop()
+		for {
+			_, err := io.WriteString(w, text)
+			if err != nil || http.NewResponseController(w).Flush() != nil {
+				return
+			}
+			select {
+			case <-pace.C:
+			case <-r.Context().Done():
+				return
+			}
+		}
+	}
+}
+
+// bomb sends little that unpacks to much.
+func bomb(mediaType string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", mediaType)
+		w.Header().Set("Content-Encoding", "gzip")
+		z := gzip.NewWriter(w)
+		for range 64 {
+			if _, err := io.WriteString(z, strings.Repeat(":\n", 32<<10)); err != nil {
+				return
+			}
+		}
+		_ = z.Close()
+	}
+}
+
+// closed ends a chunked body by closing the connection.
+func closed(mediaType string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Type: "+mediaType+"\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{\"\r\n")
+		_ = conn.Close()
 	}
 }
 

@@ -46,10 +46,11 @@ func RunRefusals(t *testing.T, p Provider) {
 
 func (p Provider) states(t *testing.T) {
 	for _, s := range States {
-		has := slices.ContainsFunc(p.Cases, func(c Case) bool { return c.State == s })
-		require.True(t, has != (p.Lacks[s] != ""), "the state %q has to be either among the cases or explained", s)
+		is := func(c Case) bool { return c.State == s }
+		require.True(t, slices.ContainsFunc(p.Cases, is) != (p.Lacks[s] != ""), "the state %q has to be either among the cases or explained", s)
+		streamed := p.Lacks[s]+p.LacksStreamed[s] == ""
+		require.True(t, slices.ContainsFunc(p.Streams, is) == streamed, "the state %q has to be either among the streams or explained", s)
 	}
-	require.NotEmpty(t, p.Streams)
 }
 
 // replies serves each case and holds the reply, and what is observed of it,
@@ -83,7 +84,20 @@ func (p Provider) replies(t *testing.T, cases []Case, stream bool) {
 					require.NotContains(t, []transcript.Observation{transcript.Absent, transcript.NotRequested}, observe(got, asked).Observation,
 						"what is hidden must not count as not there")
 				}
-			case ToolCall:
+			case TruncatedReasoning:
+				for _, asked := range []bool{false, true} {
+					require.False(t, observe(got, asked).Observable(), "what was cut must not count as observed")
+				}
+				require.Empty(t, observe(got, true).Answer)
+			case NoAnswer:
+				require.Empty(t, observe(got, true).Answer, "reasoning is no answer")
+			case Inline:
+				for _, asked := range []bool{false, true} {
+					require.True(t, observe(got, asked).Observable())
+					require.Equal(t, "I think.", strings.TrimSpace(observe(got, asked).Reasoning))
+					require.Equal(t, "No.", strings.TrimSpace(observe(got, asked).Answer))
+				}
+			case ToolCall, BrokenCall:
 				require.Contains(t, got.Raw, "<tool_call>")
 				// Beside output tags it counts as little as all text outside of them.
 				if !strings.Contains(got.Raw, "<OUTPUT>") {
@@ -135,14 +149,15 @@ func (p Provider) notStreamed(t *testing.T) {
 func (p Provider) failures(t *testing.T) {
 	const all = 3
 	status := func(code int) http.HandlerFunc { return respond(code, jsonType, p.Error(code, "a message")) }
-	for _, tt := range []struct {
+	type failing struct {
 		name     string
 		stream   bool
 		handler  http.HandlerFunc
 		class    model.ErrorClass
 		status   int
 		attempts int
-	}{
+	}
+	list := []failing{
 		{"400", false, status(400), model.ClassBadRequest, 400, 1},
 		{"401", false, status(401), model.ClassAuth, 401, 1},
 		{"403", false, status(403), model.ClassAuth, 403, 1},
@@ -172,7 +187,25 @@ func (p Provider) failures(t *testing.T) {
 		{"empty object", false, respond(200, jsonType, "{}"), model.ClassBadReply, 200, 2},
 		{"null", false, respond(200, jsonType, "null"), model.ClassBadReply, 200, 2},
 		{"list", false, respond(200, jsonType, "[]"), model.ClassBadReply, 200, 2},
-	} {
+		{"nested beyond all measure", false, respond(200, jsonType, strings.Repeat("[", 20_000)), model.ClassBadReply, 200, 2},
+		{"bomb", false, bomb(jsonType), model.ClassBadReply, 200, 1},
+		{"bomb of a stream", true, bomb(eventType), model.ClassBadReply, 200, 1},
+		{"slow, byte by byte", false, trickle(jsonType, " "), model.ClassTimeout, 200, all},
+		{"slow, a stream that is kept alive and never speaks", true, trickle(eventType, ": ping\n\n"), model.ClassTimeout, 200, all},
+		{"slow to end a stream", true, trickle(eventType, strings.SplitAfter(p.Streams[0].Body, "\n")[0]+"\n"), model.ClassTimeout, 200, all},
+		{"plain text in place of JSON", false, respond(200, "text/plain", p.Cases[0].Body), model.ClassBadReply, 200, 2},
+		{"stream that is JSON by its name", true, respond(200, jsonType, p.Streams[0].Body), model.ClassBadReply, 200, 2},
+		{"closed before its end", false, closed(jsonType), model.ClassBadReply, 200, 2},
+		{"closed stream", true, closed(eventType), model.ClassBadReply, 200, 2},
+	}
+	// What is refused is refused whole, streams or not.
+	for _, f := range slices.Clone(list) {
+		if f.status >= 400 && !f.stream {
+			f.name, f.stream = f.name+", asked for a stream", true
+			list = append(list, f)
+		}
+	}
+	for _, tt := range list {
 		t.Run(tt.name, func(t *testing.T) {
 			b := p.serve(t, tt.stream, func(c *transport.Config) {
 				c.MaxAttempts = all
@@ -180,7 +213,7 @@ func (p Provider) failures(t *testing.T) {
 					return
 				}
 				c.CallTimeout = 10 * time.Millisecond
-				if tt.stream {
+				if tt.name == "slow to begin a stream" {
 					c.CallTimeout, c.FirstByteTimeout = time.Minute, 10*time.Millisecond
 				}
 			}, tt.handler)

@@ -2,6 +2,7 @@ package openai
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -33,6 +34,8 @@ func counted(r model.Reply, tokens int64) model.Reply {
 	return r
 }
 
+const brokenCall = "<tool_call>\n{\"name\":\"look\",\"arguments\":\"{\\\"at\\\": \\\"\\u003cOUT\"}\n</tool_call>"
+
 const toolCall = "<tool_call>\n{\"name\":\"look\",\"arguments\":{\"at\":\"\\u003cOUTPUT\\u003e\"}}\n</tool_call>"
 
 var cases = []modeltest.Case{
@@ -52,13 +55,37 @@ var cases = []modeltest.Case{
 		Body: chat(`"content":"<OUTPUT>Let me see.</OUTPUT>","tool_calls":[{"id":"1","type":"function","function":{"name":"look","arguments":"{\"at\": \"<OUTPUT>\"}"}}]`, "tool_calls", ""),
 		Want: said("<OUTPUT>Let me see.</OUTPUT>\n\n"+toolCall, transcript.FinishToolCalls),
 	},
+	{
+		State: modeltest.BrokenCall, Body: chat(`"content":null,"tool_calls":[{"id":"1","type":"function","function":{"name":"look","arguments":"{\"at\": \"<OUT"}}]`, "tool_calls", ""),
+		Want: said(brokenCall, transcript.FinishToolCalls),
+	},
+	{
+		State: modeltest.BrokenCall, Name: "of several", Body: chat(`"content":null,"tool_calls":[{"index":0,"function":{"name":"look","arguments":"{\"at\": \"<OUTPUT>\"}"}},{"index":1,"function":{"name":"look","arguments":"{\"at\": \"<OUT"}}]`, "tool_calls", ""),
+		Want: said(toolCall+"\n\n"+brokenCall, transcript.FinishToolCalls),
+	},
+	{
+		State: modeltest.Several, Body: strings.Replace(chat(`"content":"No."`, "stop", ""), `"choices":[`, `"choices":[`+"{\"index\":0,\"message\":{\"content\":\"No.\"},\"finish_reason\":\"stop\"},", 1),
+		Want: said("No.", transcript.FinishStop),
+	},
+	{
+		State: modeltest.Inline, Body: chat(`"content":"<think>\nI think.\n</think>\n\nNo."`, "stop", ""), Want: said("<think>\nI think.\n</think>\n\nNo.", transcript.FinishStop),
+		Observation: transcript.Scratchpad, Requested: transcript.Scratchpad,
+	},
+	{
+		State: modeltest.NoAnswer, Body: chat(`"content":null,"reasoning_content":"I think."`, "stop", ""),
+		Want: thought(said("", transcript.FinishStop), transcript.NativeFull, "I think."),
+	},
+	{
+		State: modeltest.TruncatedReasoning, Name: "hidden", Body: chat(`"content":""`, "length", `,"completion_tokens_details":{"reasoning_tokens":9}`),
+		Want: counted(thought(said("", transcript.FinishLength), transcript.NativeRedacted, ""), 9),
+	},
 	{State: modeltest.Refusal, Body: chat(`"content":null,"refusal":"I won't."`, "stop", ""), Want: said("I won't.", transcript.FinishContentFilter)},
 	{State: modeltest.ContentFilter, Body: chat(`"content":""`, "content_filter", ""), Want: said("", transcript.FinishContentFilter)},
 	{State: modeltest.Truncation, Body: chat(`"content":"Half a"`, "length", ""), Want: said("Half a", transcript.FinishLength)},
 	{
-		State: modeltest.Truncation, Name: "inside of the reasoning",
-		Body: chat(`"content":"","reasoning_content":"Half a"`, "length", ""),
-		Want: thought(said("", transcript.FinishLength), transcript.NativeFull, "Half a"), Observation: transcript.Truncated, Requested: transcript.Truncated,
+		State: modeltest.TruncatedReasoning,
+		Body:  chat(`"content":"","reasoning_content":"Half a"`, "length", ""),
+		Want:  thought(said("", transcript.FinishLength), transcript.NativeFull, "Half a"), Observation: transcript.Truncated, Requested: transcript.Truncated,
 	},
 	{State: modeltest.UnknownEnd, Body: chat(`"content":"Hm."`, "abort", ""), Want: said("Hm.", transcript.FinishUnknown)},
 	{
@@ -76,6 +103,26 @@ var cases = []modeltest.Case{
 	{
 		State: modeltest.Redacted, Body: chat(`"content":"No.","reasoning":null,"reasoning_details":[{"type":"reasoning.encrypted","data":"c2Vj"}]`, "stop", ""),
 		Want: thought(said("No.", transcript.FinishStop), transcript.NativeRedacted, ""),
+	},
+	{
+		State: modeltest.Redacted, Name: "signature alone", Body: chat(`"content":"No.","reasoning_details":[{"type":"reasoning.text","text":"","signature":"c2ln"}]`, "stop", ""),
+		Want: thought(said("No.", transcript.FinishStop), transcript.NativeRedacted, ""),
+	},
+	{
+		State: modeltest.Redacted, Name: "detail of a kind to come", Body: chat(`"content":"No.","reasoning_details":[{"type":"reasoning.sealed","data":"c2Vj"}]`, "stop", ""),
+		Want: thought(said("No.", transcript.FinishStop), transcript.NativeRedacted, ""),
+	},
+	{
+		State: modeltest.Redacted, Name: "thinking_blocks", Body: chat(`"content":"No.","reasoning_content":"","thinking_blocks":[{"type":"redacted_thinking","data":"c2Vj"}]`, "stop", ""),
+		Want: thought(said("No.", transcript.FinishStop), transcript.NativeRedacted, ""),
+	},
+	{
+		State: modeltest.FullReasoning, Name: "thinking_blocks", Body: chat(`"content":"No.","thinking_blocks":[{"type":"thinking","thinking":"I think.","signature":"c2ln"}]`, "stop", ""),
+		Want: thought(said("No.", transcript.FinishStop), transcript.NativeFull, "I think."),
+	},
+	{
+		State: modeltest.Text, Name: "tool calls of the server are no reasoning", Body: chat(`"content":"No.","reasoning_details":[{"type":"reasoning.server_tool_call","id":"1"}]`, "stop", ""),
+		Want: said("No.", transcript.FinishStop),
 	},
 	{
 		State: modeltest.Hidden, Body: chat(`"content":"No."`, "stop", `,"completion_tokens_details":{"reasoning_tokens":64}`),
@@ -116,6 +163,44 @@ var streams = []modeltest.Case{
 	{
 		State: modeltest.Hidden, Body: chunks("stop", `,"completion_tokens_details":{"reasoning_tokens":64}`, `"content":"No."`),
 		Want: counted(thought(said("No.", transcript.FinishStop), transcript.NativeRedacted, ""), 64),
+	},
+	{
+		State: modeltest.Mixed, Body: chunks("stop", "", `"reasoning_details":[{"type":"reasoning.text","text":"I "}]`, `"reasoning_details":[{"type":"reasoning.text","text":"think."}]`, `"reasoning_details":[{"type":"reasoning.encrypted","data":"c2Vj"}]`, `"content":"No."`),
+		Want: thought(said("No.", transcript.FinishStop), transcript.NativeSummary, "I think."),
+	},
+	{
+		State: modeltest.FullReasoning, Name: "with a signature at its end", Body: chunks("stop", "", `"reasoning_details":[{"type":"reasoning.text","text":"I "}]`, `"reasoning_details":[{"type":"reasoning.text","text":"think."}]`, `"reasoning_details":[{"type":"reasoning.text","signature":"c2ln"}]`, `"content":"No."`),
+		Want: thought(said("No.", transcript.FinishStop), transcript.NativeFull, "I think."),
+	},
+	{
+		State: modeltest.Redacted, Name: "signature alone", Body: chunks("stop", "", `"reasoning_details":[{"type":"reasoning.text","text":""}]`, `"reasoning_details":[{"type":"reasoning.text","signature":"c2ln"}]`, `"content":"No."`),
+		Want: thought(said("No.", transcript.FinishStop), transcript.NativeRedacted, ""),
+	},
+	{
+		State: modeltest.Redacted, Name: "thinking_blocks", Body: chunks("stop", "", `"thinking_blocks":[{"type":"redacted_thinking","data":"c2Vj"}]`, `"content":"No."`),
+		Want: thought(said("No.", transcript.FinishStop), transcript.NativeRedacted, ""),
+	},
+	{
+		State: modeltest.Several, Body: strings.Replace(chunks("stop", "", `"content":"No."`), "data: ", `data: {"model":"served","choices":[{"index":1,"delta":{"content":"Yes."},"finish_reason":"stop"}]}`+"\n\ndata: ", 1),
+		Want: said("No.", transcript.FinishStop),
+	},
+	{
+		State: modeltest.Inline, Body: chunks("stop", "", `"content":"<thi"`, `"content":"nk>I think.</think>"`, `"content":"No."`), Want: said("<think>I think.</think>No.", transcript.FinishStop),
+		Observation: transcript.Scratchpad, Requested: transcript.Scratchpad,
+	},
+	{
+		State: modeltest.NoAnswer, Body: chunks("stop", "", `"reasoning":"I "`, `"reasoning":"think."`),
+		Want: thought(said("", transcript.FinishStop), transcript.NativeFull, "I think."),
+	},
+	{
+		State: modeltest.TruncatedReasoning, Body: chunks("length", "", `"reasoning_content":"Half a"`),
+		Want: thought(said("", transcript.FinishLength), transcript.NativeFull, "Half a"), Observation: transcript.Truncated, Requested: transcript.Truncated,
+	},
+	{State: modeltest.ContentFilter, Body: chunks("content_filter", "", `"content":"Half"`), Want: said("Half", transcript.FinishContentFilter)},
+	{State: modeltest.UnknownEnd, Body: chunks("abort", "", `"content":"Hm."`), Want: said("Hm.", transcript.FinishUnknown)},
+	{
+		State: modeltest.BrokenCall, Body: chunks("length", "", `"tool_calls":[{"index":0,"id":"1","function":{"name":"look","arguments":"{\"at\": "}}]`, `"tool_calls":[{"index":0,"function":{"arguments":"\"<OUT"}}]`),
+		Want: said(brokenCall, transcript.FinishLength),
 	},
 	{State: modeltest.Truncation, Body: chunks("length", "", `"content":"Half a"`), Want: said("Half a", transcript.FinishLength)},
 	{State: modeltest.Refusal, Body: chunks("stop", "", `"refusal":"I wo"`, `"refusal":"n't."`), Want: said("I won't.", transcript.FinishContentFilter)},

@@ -23,6 +23,7 @@ type wirePart struct {
 	Thinking  json.RawMessage `json:"thinking"`
 	Reasoning json.RawMessage `json:"reasoning"`
 	Summary   json.RawMessage `json:"summary"`
+	Signature json.RawMessage `json:"signature"`
 }
 
 // readContent reads a content field: absent, null, a string, or a list of
@@ -91,10 +92,12 @@ func readText(raw json.RawMessage) string {
 	return b.String()
 }
 
-// details is what a reasoning_details list holds (OpenRouter's form).
+// details is what a reasoning_details list holds (OpenRouter's form), or one of
+// thinking_blocks (LiteLLM's).
 type details struct {
 	text, summary string
-	encrypted     bool
+	// hidden says that there is reasoning of which an item shows nothing.
+	hidden bool
 }
 
 func readDetails(raw json.RawMessage) details {
@@ -110,12 +113,16 @@ func readDetails(raw json.RawMessage) details {
 			continue
 		}
 		switch part.Type {
-		case "reasoning.text":
-			wire.Paragraph(&text, wire.String(part.Text))
+		case "reasoning.text", "thinking":
+			s := wire.String(part.Text) + wire.String(part.Thinking)
+			wire.Paragraph(&text, s)
+			// A signature without a text stands for one that is left out.
+			d.hidden = d.hidden || (strings.TrimSpace(s) == "" && wire.String(part.Signature) != "")
 		case "reasoning.summary":
 			wire.Paragraph(&summary, wire.String(part.Summary))
-		case "reasoning.encrypted":
-			d.encrypted = true
+		case "reasoning.server_tool_call":
+		default: // encrypted, redacted, and what is to come
+			d.hidden = true
 		}
 	}
 	d.text, d.summary = text.String(), summary.String()
@@ -128,9 +135,9 @@ func readDetails(raw json.RawMessage) details {
 func readReasoning(
 	m *wireMessage, c content, usage model.Usage, kind transcript.NativeKind,
 ) (string, transcript.NativeKind) {
-	d := readDetails(m.ReasoningDetails)
+	d, blocks := readDetails(m.ReasoningDetails), readDetails(m.ThinkingBlocks)
 	text := c.reasoning
-	for _, candidate := range []string{readText(m.ReasoningContent), readText(m.Reasoning), d.text, d.summary} {
+	for _, candidate := range []string{readText(m.ReasoningContent), readText(m.Reasoning), d.text, d.summary, blocks.text} {
 		if text != "" {
 			break
 		}
@@ -141,7 +148,7 @@ func readReasoning(
 	}
 	var r wire.Reasoning
 	r.Add(kind, text)
-	if d.encrypted || (usage.ReasoningTokens > 0 && !r.Readable()) {
+	if d.hidden || blocks.hidden || (usage.ReasoningTokens > 0 && !r.Readable()) {
 		r.Hide()
 	}
 	return r.Result()

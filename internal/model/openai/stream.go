@@ -82,6 +82,7 @@ type pieces struct {
 	text, refusal, reasoningContent, reasoning, thinking strings.Builder
 
 	details []json.RawMessage
+	blocks  []json.RawMessage
 	calls   []*streamedCall
 	finish  json.RawMessage
 }
@@ -104,6 +105,7 @@ func (p *pieces) add(delta *wireMessage) error {
 	p.reasoningContent.WriteString(readText(delta.ReasoningContent))
 	p.reasoning.WriteString(readText(delta.Reasoning))
 	p.details = append(p.details, wire.List(delta.ReasoningDetails)...)
+	p.blocks = append(p.blocks, wire.List(delta.ThinkingBlocks)...)
 	for _, raw := range wire.List(delta.ToolCalls) {
 		fields := wire.Object(raw)
 		p.call(wire.Count(fields["index"]), wire.Object(fields["function"]))
@@ -156,6 +158,7 @@ func (p *pieces) message() (*wireMessage, error) {
 		{&m.ReasoningContent, p.reasoningContent.String()},
 		{&m.Reasoning, reasoning},
 		{&m.ReasoningDetails, mergeDetails(p.details)},
+		{&m.ThinkingBlocks, mergeDetails(p.blocks)},
 		{&m.ToolCalls, calls},
 	} {
 		raw, err := json.Marshal(field.from)
@@ -167,11 +170,13 @@ func (p *pieces) message() (*wireMessage, error) {
 	return m, nil
 }
 
-// detail is an item of reasoning_details that was put together.
+// detail is an item of reasoning_details or thinking_blocks that was put together.
 type detail struct {
-	Type    string `json:"type"`
-	Text    string `json:"text,omitempty"`
-	Summary string `json:"summary,omitempty"`
+	Type      string `json:"type"`
+	Text      string `json:"text,omitempty"`
+	Thinking  string `json:"thinking,omitempty"`
+	Summary   string `json:"summary,omitempty"`
+	Signature string `json:"signature,omitempty"`
 }
 
 // mergeDetails joins what follows in pieces of one type: a text that comes in
@@ -180,10 +185,16 @@ func mergeDetails(items []json.RawMessage) []detail {
 	var merged []detail
 	for _, item := range items {
 		fields := wire.Object(item)
-		d := detail{wire.String(fields["type"]), wire.String(fields["text"]), wire.String(fields["summary"])}
-		if n := len(merged); n > 0 && merged[n-1].Type == d.Type {
+		d := detail{
+			Type: wire.String(fields["type"]), Text: wire.String(fields["text"]), Thinking: wire.String(fields["thinking"]),
+			Summary: wire.String(fields["summary"]), Signature: wire.String(fields["signature"]),
+		}
+		// A signature ends a text.
+		if n := len(merged); n > 0 && merged[n-1].Type == d.Type && merged[n-1].Signature == "" {
 			merged[n-1].Text += d.Text
+			merged[n-1].Thinking += d.Thinking
 			merged[n-1].Summary += d.Summary
+			merged[n-1].Signature = d.Signature
 			continue
 		}
 		merged = append(merged, d)

@@ -3,6 +3,7 @@ package openairesponses
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,6 +40,8 @@ const (
 	full      = `{"id":"rs_1","type":"reasoning","summary":[],"content":[{"type":"reasoning_text","text":"I think."}]}`
 	both      = `{"id":"rs_1","type":"reasoning","summary":[{"type":"summary_text","text":"Thought."}],"encrypted_content":"c2Vj"}`
 
+	brokenCall = "<tool_call>\n{\"name\":\"look\",\"arguments\":\"{\\\"at\\\": \\\"\\u003cOUT\"}\n</tool_call>"
+
 	toolCall = "<tool_call>\n{\"name\":\"look\",\"arguments\":{\"at\":\"\\u003cOUTPUT\\u003e\"}}\n</tool_call>"
 )
 
@@ -61,12 +64,30 @@ var cases = []modeltest.Case{
 		State: modeltest.ToolCall, Name: "of the provider", Body: completed("0", `{"type":"web_search_call","status":"completed","action":{"query":"q"}}`, text("No.")),
 		Want: said("<tool_call>\n{\"name\":\"web_search\",\"arguments\":{\"query\":\"q\"}}\n</tool_call>No.", transcript.FinishToolCalls, 0),
 	},
+	{
+		State: modeltest.BrokenCall, Body: completed("0", `{"id":"fc_1","type":"function_call","call_id":"c","name":"look","arguments":"{\"at\": \"<OUT"}`),
+		Want: said(brokenCall, transcript.FinishToolCalls, 0),
+	},
+	{
+		State: modeltest.Inline, Body: completed("0", text("<think>I think.</think>No.")), Want: said("<think>I think.</think>No.", transcript.FinishStop, 0),
+		Observation: transcript.Scratchpad, Requested: transcript.Scratchpad,
+	},
+	{State: modeltest.NoAnswer, Body: completed("4", full), Want: thought(said("", transcript.FinishStop, 4), transcript.NativeFull, "I think.")},
+	{State: modeltest.NoAnswer, Name: "and nothing to be seen", Body: completed("4", encrypted), Want: thought(said("", transcript.FinishStop, 4), transcript.NativeRedacted, "")},
+	{
+		State: modeltest.TruncatedReasoning, Body: response("incomplete", `{"reason":"max_output_tokens"}`, "9", full),
+		Want: thought(said("", transcript.FinishLength, 9), transcript.NativeFull, "I think."), Observation: transcript.Truncated, Requested: transcript.Truncated,
+	},
+	{
+		State: modeltest.ContentFilter, Name: "after hidden reasoning", Body: response("incomplete", `{"reason":"content_filter"}`, "9", encrypted),
+		Want: thought(said("", transcript.FinishContentFilter, 9), transcript.NativeRedacted, ""),
+	},
 	{State: modeltest.Refusal, Body: completed("0", refusal), Want: said("I won't.", transcript.FinishContentFilter, 0)},
 	{State: modeltest.Refusal, Name: "after text", Body: completed("0", text("Well."), refusal), Want: said("Well.\n\nI won't.", transcript.FinishStop, 0)},
 	{State: modeltest.ContentFilter, Body: response("incomplete", `{"reason":"content_filter"}`, "0", text("Half a")), Want: said("Half a", transcript.FinishContentFilter, 0)},
 	{State: modeltest.Truncation, Body: response("incomplete", `{"reason":"max_output_tokens"}`, "0", text("Half a")), Want: said("Half a", transcript.FinishLength, 0)},
 	{
-		State: modeltest.Truncation, Name: "inside of hidden reasoning", Body: response("incomplete", `{"reason":"max_output_tokens"}`, "9", bare),
+		State: modeltest.TruncatedReasoning, Name: "hidden", Body: response("incomplete", `{"reason":"max_output_tokens"}`, "9", bare),
 		Want: thought(said("", transcript.FinishLength, 9), transcript.NativeRedacted, ""),
 	},
 	{State: modeltest.UnknownEnd, Body: response("incomplete", `{"reason":"tired"}`, "0", text("Half a")), Want: said("Half a", transcript.FinishUnknown, 0)},
@@ -96,15 +117,37 @@ func events(last, body string) string {
 		event("response.output_text.delta", `,"delta":"N"`) + event(last, `,"response":`+body)
 }
 
-var streams = []modeltest.Case{
-	{State: modeltest.Text, Body: events("response.completed", completed("0", text("No."))), Want: said("No.", transcript.FinishStop, 0)},
-	{State: modeltest.ToolCall, Body: events("response.completed", completed("0", call)), Want: said(toolCall, transcript.FinishToolCalls, 0)},
-	{State: modeltest.Truncation, Body: events("response.incomplete", response("incomplete", `{"reason":"max_output_tokens"}`, "0", text("Half a"))), Want: said("Half a", transcript.FinishLength, 0)},
-	{State: modeltest.Mixed, Body: events("response.completed", completed("4", both, text("No."))), Want: thought(said("No.", transcript.FinishStop, 4), transcript.NativeSummary, "Thought.")},
-	{State: modeltest.Failed, Body: events("response.failed", `{"status":"failed","error":{"code":"server_error","message":"x"}}`), Class: model.ClassUnavailable},
-	{State: modeltest.Failed, Name: "error event", Body: "event: error\ndata: {\"type\":\"error\",\"code\":\"rate_limit_exceeded\",\"message\":\"x\"}\n\n", Class: model.ClassRateLimited},
-	{State: modeltest.Failed, Name: "error event of the other form", Body: "event: error\ndata: {\"type\":\"error\",\"error\":{\"code\":\"rate_limit_exceeded\",\"message\":\"x\"}}\n\n", Class: model.ClassRateLimited},
-}
+// streams are all replies as the last event of a stream, which holds them whole, and
+// what else ends one.
+var streams = func() []modeltest.Case {
+	item := func(item string) string {
+		return "event: response.output_item.done\ndata: {\"type\":\"response.output_item.done\",\"output_index\":0,\"item\":" + item + "}\n\n"
+	}
+	list := []modeltest.Case{
+		{
+			State: modeltest.Mixed, Name: "items that the last event leaves out", Body: item(both) + item(text("No.")) + events("response.completed", completed("4")),
+			Want: thought(said("No.", transcript.FinishStop, 4), transcript.NativeSummary, "Thought."),
+		},
+		{
+			State: modeltest.Text, Name: "items that the last event repeats", Body: item(text("No.")) + events("response.completed", completed("0", text("No."))),
+			Want: said("No.", transcript.FinishStop, 0),
+		},
+		{State: modeltest.Failed, Name: "error event", Body: "event: error\ndata: {\"type\":\"error\",\"code\":\"rate_limit_exceeded\",\"message\":\"x\"}\n\n", Class: model.ClassRateLimited},
+		{State: modeltest.Failed, Name: "error event of the other form", Body: "event: error\ndata: {\"type\":\"error\",\"error\":{\"code\":\"rate_limit_exceeded\",\"message\":\"x\"}}\n\n", Class: model.ClassRateLimited},
+	}
+	for _, c := range slices.Backward(cases) {
+		last := "response.completed"
+		switch {
+		case strings.Contains(c.Body, `"status":"incomplete"`):
+			last = "response.incomplete"
+		case c.State == modeltest.Failed:
+			last = "response.failed"
+		}
+		c.Body = events(last, c.Body)
+		list = slices.Insert(list, 0, c)
+	}
+	return list
+}()
 
 func TestConformance(t *testing.T) {
 	prefill, short := modeltest.Ask(), modeltest.Ask()
@@ -118,6 +161,7 @@ func TestConformance(t *testing.T) {
 		},
 		Path: "/v1/responses", StreamPath: "/v1/responses", KeyHeader: "Authorization", KeyPrefix: "Bearer ",
 		Cases: cases, Streams: streams,
+		Lacks: map[modeltest.State]string{modeltest.Several: "a response is one answer"},
 		Error: func(status int, message string) string {
 			return fmt.Sprintf(`{"error":{"message":%q,"type":"some_error","param":null,"code":"code_%d"}}`, message, status)
 		},

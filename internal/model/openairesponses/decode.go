@@ -172,13 +172,16 @@ func failure(raw json.RawMessage) *model.Error {
 	return wire.Failure(http.StatusInternalServerError)
 }
 
-// DecodeStream implements wire.Codec. The last event holds the whole response.
+// DecodeStream implements wire.Codec. The last event holds the whole response; where
+// a server leaves the items out of it, those count that were done before.
 func (e endpoint) DecodeStream(body []byte) (model.Reply, error) {
+	var done []json.RawMessage
 	for event := range wire.Events(body) {
 		var ev struct {
 			Type     json.RawMessage `json:"type"`
 			Code     json.RawMessage `json:"code"`
 			Error    json.RawMessage `json:"error"`
+			Item     json.RawMessage `json:"item"`
 			Response *wireReply      `json:"response"`
 		}
 		if wire.Done(event.Data) {
@@ -188,10 +191,18 @@ func (e endpoint) DecodeStream(body []byte) (model.Reply, error) {
 			return model.Reply{}, transport.Cut()
 		}
 		switch wire.String(ev.Type) {
-		case "response.completed", "response.incomplete", "response.failed":
-			if ev.Response != nil {
-				return read(*ev.Response)
+		case "response.output_item.done":
+			if !wire.Missing(ev.Item) {
+				done = append(done, ev.Item)
 			}
+		case "response.completed", "response.incomplete", "response.failed":
+			if ev.Response == nil {
+				continue
+			}
+			if len(wire.List(ev.Response.Output)) == 0 && len(done) > 0 {
+				ev.Response.Output, _ = json.Marshal(done) //nolint:errchkjson // read as JSON before
+			}
+			return read(*ev.Response)
 		case "error":
 			if !wire.Missing(ev.Error) {
 				return model.Reply{}, failure(ev.Error)
