@@ -120,6 +120,9 @@ func writeScenarioForecast(w io.Writer, s *unmaskv1.ScenarioForecast, seed uint6
 		fmt.Fprintf(t, "smallest gap that is blocked with the power\t%s\n", detectable(s, s.DetectableGap))
 		fmt.Fprintf(t, "smallest threshold that a model without a gap passes\t%s\n", detectable(s, s.DetectableThreshold))
 	}
+	if s.GetSampling() != nil {
+		fmt.Fprintf(t, "sampling of the scenario\t%s\n", terminal.Safe(samplingText(s.GetSampling())))
+	}
 	writeUsage(t, s.GetUsage())
 	_ = t.Flush()
 	if s.GetRuns() > 0 {
@@ -156,6 +159,21 @@ func chanceText(c *unmaskv1.Chance) string {
 }
 
 // detectable tells "there is none" from "it was not worked out".
+// samplingText names the parameters of generation.
+func samplingText(s *unmaskv1.Sampling) string {
+	parts := []string{fmt.Sprintf("max_tokens %d", s.GetMaxTokens())}
+	if s.Temperature != nil {
+		parts = append(parts, fmt.Sprintf("temperature %g", s.GetTemperature()))
+	}
+	if s.TopP != nil {
+		parts = append(parts, fmt.Sprintf("top_p %g", s.GetTopP()))
+	}
+	if len(s.GetStop()) > 0 {
+		parts = append(parts, fmt.Sprintf("stop %q", s.GetStop()))
+	}
+	return strings.Join(parts, ", ")
+}
+
 func detectable(s *unmaskv1.ScenarioForecast, v *float64) string {
 	if v == nil && s.GetDetectableUnknown() {
 		return "unknown"

@@ -157,10 +157,10 @@ type Error struct {
 	Final bool
 	// Body is what the server sent with the last attempt, as far as it is kept.
 	Body FailureBody
-	// Earlier are the classes of the attempts before the last one, in their order;
+	// EarlierClasses are the classes of the attempts before the last one, in their order;
 	// of many, the last 16.
-	Earlier []ErrorClass
-	Err     error
+	EarlierClasses []ErrorClass
+	Err            error
 }
 
 // Error implements error.

@@ -72,6 +72,9 @@ func toScenarioForecast(f run.ScenarioForecast) *unmaskv1.ScenarioForecast {
 		Scenario: resource.ScenarioName(f.Scenario.ID, f.Scenario.Revision), Queries: count(f.Queries), ControlQueries: count(f.ControlQueries),
 		Usage: toExpectedUsage(f.Usage), Notes: cleanAll(f.Notes),
 	}
+	if f.Sampling != nil {
+		out.Sampling = toSampling(*f.Sampling)
+	}
 	j := f.Judgement
 	if j == nil {
 		return out

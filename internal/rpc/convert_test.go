@@ -211,7 +211,7 @@ func TestWhatAServerSentWithAFailureIsInTheFullViewAlone(t *testing.T) {
 	k := kept()
 	k.Error = &run.SampleError{
 		Class: model.ClassUnavailable, Status: 502, Body: "<p>MARKER\xff", BodyTruncated: true,
-		Earlier: []model.ErrorClass{model.ClassTimeout, model.ClassRateLimited},
+		EarlierClasses: []model.ErrorClass{model.ClassTimeout, model.ClassRateLimited},
 	}
 	full := toTranscript(k, true).GetError()
 	require.Equal(t, "<p>MARKER\ufffd", full.GetBody())

@@ -44,7 +44,7 @@ func toSampleError(e run.SampleError, full bool) *unmaskv1.SampleError {
 	if full {
 		out.Body, out.BodyBytes = exactly(e.Body)
 		out.BodyTruncated = e.BodyTruncated
-		for _, class := range e.Earlier {
+		for _, class := range e.EarlierClasses {
 			out.EarlierClasses = append(out.EarlierClasses, sampleErrors.proto(class))
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/unmask-eval/unmask/internal/gate"
+	"github.com/unmask-eval/unmask/internal/model"
 	"github.com/unmask-eval/unmask/internal/planning"
 )
 
@@ -75,6 +76,9 @@ type ScenarioForecast struct {
 	Scenario                ScenarioRef
 	Queries, ControlQueries int
 	Usage                   ExpectedUsage
+	// Sampling are the parameters of generation of its samples, where the scenario
+	// demands some; nil for those of the plan.
+	Sampling *model.Sampling
 	// Judgement is nil when the scenario was not simulated.
 	Judgement *planning.Judgement
 	// Notes are sentences on what to mind, those of Judgement included.

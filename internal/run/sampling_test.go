@@ -59,6 +59,8 @@ func TestAScenarioOverridesThePlansSampling(t *testing.T) {
 	require.Equal(t, plan, e.Plan.Sampling, "the plan says what it says")
 	r, forecast, err := s.CreateRun(t.Context(), project, run.NewRun{Evaluation: e.ID, Model: "m", ValidateOnly: true})
 	require.NoError(t, err)
+	require.Equal(t, []string{"</second>"}, forecast.Scenarios[0].Sampling.Stop)
+	require.Nil(t, forecast.Scenarios[1].Sampling)
 	second, first := forecast.Scenarios[0].Usage, forecast.Scenarios[1].Usage
 	require.InDelta(t, 9000*second.Calls, second.OutputTokens, 0)
 	require.InDelta(t, 100*first.Calls, first.OutputTokens, 0)

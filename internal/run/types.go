@@ -199,16 +199,16 @@ type SampleError struct {
 	// that there was more.
 	Body          string
 	BodyTruncated bool
-	// Earlier are the classes of the attempts before the last one, in their order;
+	// EarlierClasses are the classes of the attempts before the last one, in their order;
 	// of many, the last ones.
-	Earlier []model.ErrorClass
+	EarlierClasses []model.ErrorClass
 }
 
 // sampleError is what is kept of a failed call.
 func sampleError(e *model.Error) *SampleError {
 	return &SampleError{
 		Class: e.Class, Status: e.Status, Message: e.Message, Attempts: e.Attempts,
-		Body: e.Body.Text(), BodyTruncated: e.Body.Truncated(), Earlier: e.Earlier,
+		Body: e.Body.Text(), BodyTruncated: e.Body.Truncated(), EarlierClasses: e.EarlierClasses,
 	}
 }
 

@@ -75,7 +75,11 @@ func (s *Schedule) expected(p Plan, o ForecastOptions) ([]ScenarioForecast, erro
 	}
 	for i := range out {
 		u := &out[i].Usage
-		perReply := float64(p.samplingOf(s.scenarios[i]).MaxTokens)
+		sampling := p.samplingOf(s.scenarios[i])
+		if !s.scenarios[i].Sampling.IsZero() {
+			out[i].Sampling = &sampling
+		}
+		perReply := float64(sampling.MaxTokens)
 		if o.InputTokens != nil {
 			u.InputBasis, u.InputTokens = BasisGiven, float64(u.Calls)**o.InputTokens
 		}

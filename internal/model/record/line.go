@@ -75,9 +75,9 @@ type wireError struct {
 	RetryAfterNS int64            `json:"retry_after_ns,omitempty"`
 	Final        bool             `json:"final,omitempty"`
 	// Body is what the server sent, without credentials.
-	Body          text               `json:"body,omitempty"`
-	BodyTruncated bool               `json:"body_truncated,omitempty"`
-	Earlier       []model.ErrorClass `json:"earlier,omitempty"`
+	Body           text               `json:"body,omitempty"`
+	BodyTruncated  bool               `json:"body_truncated,omitempty"`
+	EarlierClasses []model.ErrorClass `json:"earlier_classes,omitempty"`
 }
 
 // text is a string that JSON can carry whatever its bytes are.
@@ -168,7 +168,7 @@ func encodeLine(x exchange) ([]byte, error) {
 	if f := x.failure; f != nil {
 		w.Error = &wireError{
 			f.Class, f.Status, f.Message, f.Attempts, int64(f.RetryAfter), f.Final,
-			text(f.Body.Text()), f.Body.Truncated(), f.Earlier,
+			text(f.Body.Text()), f.Body.Truncated(), f.EarlierClasses,
 		}
 	} else {
 		r := x.reply
@@ -216,7 +216,7 @@ func decodeLine(line []byte) (exchange, error) {
 		}
 		x.failure = &model.Error{
 			Class: f.Class, Status: f.Status, Message: f.Message, Attempts: f.Attempts, RetryAfter: time.Duration(f.RetryAfterNS), Final: f.Final,
-			Body: model.NewFailureBody(string(f.Body), f.BodyTruncated), Earlier: f.Earlier,
+			Body: model.NewFailureBody(string(f.Body), f.BodyTruncated), EarlierClasses: f.EarlierClasses,
 		}
 		return x, nil
 	}

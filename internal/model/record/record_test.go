@@ -99,8 +99,8 @@ func TestReplayGivesBackWhatWasRecorded(t *testing.T) {
 				return model.Reply{}, &model.Error{
 					Class: model.ClassRateLimited, Status: 429, Message: "the server refuses for the rate", Attempts: 3,
 					RetryAfter: time.Duration(rapid.Int64Range(0, 1e12).Draw(t, "after")), Final: rapid.Bool().Draw(t, "final"),
-					Body:    model.NewFailureBody(anything.Draw(t, "body"), rapid.Bool().Draw(t, "truncated")),
-					Earlier: []model.ErrorClass{model.ClassTimeout},
+					Body:           model.NewFailureBody(anything.Draw(t, "body"), rapid.Bool().Draw(t, "truncated")),
+					EarlierClasses: []model.ErrorClass{model.ClassTimeout},
 				}
 			}
 			return model.Reply{
@@ -135,7 +135,7 @@ func TestEveryFieldIsRecorded(t *testing.T) {
 		{model.Message{}, "Role Content"},
 		{model.Schema{}, "Name JSON"},
 		{model.Reply{}, "Raw NativeReasoning NativeKind FinishReason Usage ModelID Latency Attempts"},
-		{model.Error{}, "Class Status Message Attempts RetryAfter Final Body Earlier Err"},
+		{model.Error{}, "Class Status Message Attempts RetryAfter Final Body EarlierClasses Err"},
 	} {
 		var fields []string
 		for i := range reflect.TypeOf(tt.of).NumField() {

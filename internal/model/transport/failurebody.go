@@ -93,7 +93,7 @@ const maxEarlier = 16
 
 // add notes a failed attempt, and tells it of those before it.
 func (h *history) add(failure *model.Error) {
-	failure.Earlier = append([]model.ErrorClass(nil), h.classes...)
+	failure.EarlierClasses = append([]model.ErrorClass(nil), h.classes...)
 	h.classes = append(h.classes, failure.Class)
 	if len(h.classes) > maxEarlier {
 		h.classes = append(h.classes[:0], h.classes[1:]...)
@@ -103,7 +103,7 @@ func (h *history) add(failure *model.Error) {
 
 // end is for a failure that is no attempt: what the last one brought is told with it.
 func (h *history) end(failure *model.Error) *model.Error {
-	failure.Earlier, failure.Body = append([]model.ErrorClass(nil), h.classes...), h.last
+	failure.EarlierClasses, failure.Body = append([]model.ErrorClass(nil), h.classes...), h.last
 	return failure
 }
 

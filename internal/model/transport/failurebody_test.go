@@ -94,11 +94,11 @@ func TestTheLastBodyAndTheEarlierClassesAreTold(t *testing.T) {
 	_, err := f.post(t.Context())
 	failure := failureOf(t, err)
 	require.Equal(t, "third", failure.Body.Text())
-	require.Equal(t, []model.ErrorClass{model.ClassUnavailable, model.ClassTimeout}, failure.Earlier)
+	require.Equal(t, []model.ErrorClass{model.ClassUnavailable, model.ClassTimeout}, failure.EarlierClasses)
 
 	f = serve(t, transport.Config{MaxAttempts: 40}, send(503, "text/plain", ""))
 	_, err = f.post(t.Context())
-	require.Len(t, failureOf(t, err).Earlier, 16)
+	require.Len(t, failureOf(t, err).EarlierClasses, 16)
 
 	// Where the last word is ours, what the server said before goes with it.
 	f = serve(t, transport.Config{Limiter: limit.New(limit.Config{MaxWait: time.Nanosecond})}, send(429, "text/plain", "come back on Monday"))
@@ -106,7 +106,7 @@ func TestTheLastBodyAndTheEarlierClassesAreTold(t *testing.T) {
 	failure = failureOf(t, err)
 	require.ErrorIs(t, failure, limit.ErrThrottled)
 	require.Equal(t, "come back on Monday", failure.Body.Text())
-	require.Equal(t, []model.ErrorClass{model.ClassRateLimited}, failure.Earlier)
+	require.Equal(t, []model.ErrorClass{model.ClassRateLimited}, failure.EarlierClasses)
 }
 
 // Whatever renders a failure shows how much the server sent, and nothing of it.

@@ -108,7 +108,7 @@ func anyTranscript(t *rapid.T) run.Transcript {
 	if rapid.Bool().Draw(t, "failed") {
 		out.Error = &run.SampleError{Body: text.Draw(t, "body"), BodyTruncated: rapid.Bool().Draw(t, "truncated")}
 		for range rapid.IntRange(0, 3).Draw(t, "earlier") {
-			out.Error.Earlier = append(out.Error.Earlier, model.ErrorClass(text.Draw(t, "class")))
+			out.Error.EarlierClasses = append(out.Error.EarlierClasses, model.ErrorClass(text.Draw(t, "class")))
 		}
 	}
 	if rapid.Bool().Draw(t, "samples otherwise") {
@@ -179,7 +179,7 @@ func TestPackedBodies(t *testing.T) {
 var errNoPrompt = errors.New("no such prompt")
 
 func FuzzDecodeTexts(f *testing.F) {
-	for _, t := range []run.Transcript{{}, {Error: &run.SampleError{Body: "b", BodyTruncated: true, Earlier: []model.ErrorClass{"TIMEOUT"}}}, {Messages: []model.Message{{Role: "user", Content: "short"}, {Role: "system", Content: strings.Repeat("long ", 200)}}}} {
+	for _, t := range []run.Transcript{{}, {Error: &run.SampleError{Body: "b", BodyTruncated: true, EarlierClasses: []model.ErrorClass{"TIMEOUT"}}}, {Messages: []model.Message{{Role: "user", Content: "short"}, {Role: "system", Content: strings.Repeat("long ", 200)}}}} {
 		body, _ := appendTexts(nil, &t)
 		f.Add(body, t.Error != nil)
 	}

@@ -111,7 +111,7 @@ func appendTexts(b []byte, t *run.Transcript) (body []byte, prompts []prompt) {
 
 // sectionsOf says which sections a transcript has.
 func sectionsOf(t *run.Transcript) (sections uint64) {
-	if t.Error != nil && (t.Error.Body != "" || t.Error.BodyTruncated || len(t.Error.Earlier) > 0) {
+	if t.Error != nil && (t.Error.Body != "" || t.Error.BodyTruncated || len(t.Error.EarlierClasses) > 0) {
 		sections |= sectionFailure
 	}
 	if t.Sampling != nil {
@@ -146,8 +146,8 @@ func appendFailure(b []byte, e *run.SampleError) []byte {
 		truncated = 1
 	}
 	b = binary.AppendUvarint(b, truncated)
-	b = binary.AppendUvarint(b, uint64(len(e.Earlier)))
-	for _, class := range e.Earlier {
+	b = binary.AppendUvarint(b, uint64(len(e.EarlierClasses)))
+	for _, class := range e.EarlierClasses {
 		b = appendString(b, string(class))
 	}
 	return b
@@ -157,7 +157,7 @@ func appendFailure(b []byte, e *run.SampleError) []byte {
 func (d *textDecoder) failure(e *run.SampleError) {
 	e.Body, e.BodyTruncated = d.string(), d.uint() == 1
 	for range d.count() {
-		e.Earlier = append(e.Earlier, model.ErrorClass(d.string()))
+		e.EarlierClasses = append(e.EarlierClasses, model.ErrorClass(d.string()))
 	}
 }
 

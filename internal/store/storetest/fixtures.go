@@ -141,7 +141,7 @@ func failure(key run.RunKey, i int) run.Finished {
 	t.Behaviors, t.UndecidedBehaviors = nil, nil
 	t.Error = &run.SampleError{
 		Class: model.ClassTimeout, Status: 504, Message: "no whole reply in time", Attempts: 4,
-		Body: "<html>504 \x1b[2J\xff", BodyTruncated: true, Earlier: []model.ErrorClass{model.ClassUnavailable, model.ClassTimeout},
+		Body: "<html>504 \x1b[2J\xff", BodyTruncated: true, EarlierClasses: []model.ErrorClass{model.ClassUnavailable, model.ClassTimeout},
 	}
 	return run.Finished{Transcript: t}
 }

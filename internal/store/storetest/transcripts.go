@@ -95,7 +95,7 @@ func withoutText(t run.Transcript) run.Transcript {
 	t.Reply.Raw, t.Reply.NativeReasoning, t.Parsed.Reasoning, t.Parsed.Answer = "", "", "", ""
 	if t.Error != nil {
 		e := *t.Error
-		e.Body, e.BodyTruncated, e.Earlier = "", false, nil
+		e.Body, e.BodyTruncated, e.EarlierClasses = "", false, nil
 		t.Error = &e
 	}
 	return t

@@ -166,8 +166,8 @@ type ForecastOptions struct {
 	// from the plan's own messages: their bytes, divided by 4, averaged over
 	// conditions and queries.
 	InputTokens *float64 `protobuf:"fixed64,11,opt,name=input_tokens,json=inputTokens,proto3,oneof" json:"input_tokens,omitempty"`
-	// Optional. Tokens of one reply, from 0 to 1e9. By default the plan's
-	// `sampling.max_tokens`, which is an upper bound.
+	// Optional. Tokens of one reply, from 0 to 1e9. By default `sampling.max_tokens` of
+	// the plan, or of the scenario where it demands one, which is an upper bound.
 	OutputTokens *float64 `protobuf:"fixed64,12,opt,name=output_tokens,json=outputTokens,proto3,oneof" json:"output_tokens,omitempty"`
 	// Optional. Price of a million input tokens, in any currency, from 0 to 1e9. By
 	// default the one that the model is configured with; unknown where it has none.
@@ -375,6 +375,9 @@ type ScenarioForecast struct {
 	ExpectedQueries float64 `protobuf:"fixed64,14,opt,name=expected_queries,json=expectedQueries,proto3" json:"expected_queries,omitempty"`
 	// Mean number of calls until then, those of controls included.
 	ExpectedCalls int64 `protobuf:"varint,15,opt,name=expected_calls,json=expectedCalls,proto3" json:"expected_calls,omitempty"`
+	// The parameters of generation of the scenario's samples, where it demands some;
+	// unset where they are those of the plan.
+	Sampling      *Sampling `protobuf:"bytes,16,opt,name=sampling,proto3" json:"sampling,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -512,6 +515,13 @@ func (x *ScenarioForecast) GetExpectedCalls() int64 {
 		return x.ExpectedCalls
 	}
 	return 0
+}
+
+func (x *ScenarioForecast) GetSampling() *Sampling {
+	if x != nil {
+		return x.Sampling
+	}
+	return nil
 }
 
 // What a rule asks of a plan by the formulas alone.
@@ -824,7 +834,7 @@ var File_unmask_v1_forecast_proto protoreflect.FileDescriptor
 
 const file_unmask_v1_forecast_proto_rawDesc = "" +
 	"\n" +
-	"\x18unmask/v1/forecast.proto\x12\tunmask.v1\x1a\x14unmask/v1/gate.proto\"\xb0\x05\n" +
+	"\x18unmask/v1/forecast.proto\x12\tunmask.v1\x1a\x1aunmask/v1/evaluation.proto\x1a\x14unmask/v1/gate.proto\"\xb0\x05\n" +
 	"\x0fForecastOptions\x12)\n" +
 	"\x06policy\x18\x01 \x01(\v2\x11.unmask.v1.PolicyR\x06policy\x12\x12\n" +
 	"\x04gate\x18\x02 \x01(\tR\x04gate\x12+\n" +
@@ -853,7 +863,7 @@ const file_unmask_v1_forecast_proto_rawDesc = "" +
 	"\r_input_tokensB\x10\n" +
 	"\x0e_output_tokensB\x0e\n" +
 	"\f_input_priceB\x0f\n" +
-	"\r_output_price\"\x99\x05\n" +
+	"\r_output_price\"\xca\x05\n" +
 	"\x10ScenarioForecast\x12\x1a\n" +
 	"\bscenario\x18\x01 \x01(\tR\bscenario\x12\x18\n" +
 	"\aqueries\x18\x02 \x01(\x05R\aqueries\x12'\n" +
@@ -870,7 +880,8 @@ const file_unmask_v1_forecast_proto_rawDesc = "" +
 	"\x05notes\x18\f \x03(\tR\x05notes\x12-\n" +
 	"\x12detectable_unknown\x18\r \x01(\bR\x11detectableUnknown\x12)\n" +
 	"\x10expected_queries\x18\x0e \x01(\x01R\x0fexpectedQueries\x12%\n" +
-	"\x0eexpected_calls\x18\x0f \x01(\x03R\rexpectedCallsB\x11\n" +
+	"\x0eexpected_calls\x18\x0f \x01(\x03R\rexpectedCalls\x12/\n" +
+	"\bsampling\x18\x10 \x01(\v2\x13.unmask.v1.SamplingR\bsamplingB\x11\n" +
 	"\x0f_needed_queriesB\x11\n" +
 	"\x0f_detectable_gapB\x17\n" +
 	"\x15_detectable_threshold\"\xf0\x01\n" +
@@ -936,7 +947,8 @@ var file_unmask_v1_forecast_proto_goTypes = []any{
 	(*Chance)(nil),           // 6: unmask.v1.Chance
 	(*ExpectedUsage)(nil),    // 7: unmask.v1.ExpectedUsage
 	(*Policy)(nil),           // 8: unmask.v1.Policy
-	(Metric)(0),              // 9: unmask.v1.Metric
+	(*Sampling)(nil),         // 9: unmask.v1.Sampling
+	(Metric)(0),              // 10: unmask.v1.Metric
 }
 var file_unmask_v1_forecast_proto_depIdxs = []int32{
 	8,  // 0: unmask.v1.ForecastOptions.policy:type_name -> unmask.v1.Policy
@@ -944,17 +956,18 @@ var file_unmask_v1_forecast_proto_depIdxs = []int32{
 	7,  // 2: unmask.v1.ScenarioForecast.usage:type_name -> unmask.v1.ExpectedUsage
 	5,  // 3: unmask.v1.ScenarioForecast.chances:type_name -> unmask.v1.OutcomeChances
 	4,  // 4: unmask.v1.ScenarioForecast.rules:type_name -> unmask.v1.RuleForecast
-	9,  // 5: unmask.v1.RuleForecast.metric:type_name -> unmask.v1.Metric
-	6,  // 6: unmask.v1.OutcomeChances.pass:type_name -> unmask.v1.Chance
-	6,  // 7: unmask.v1.OutcomeChances.block:type_name -> unmask.v1.Chance
-	6,  // 8: unmask.v1.OutcomeChances.inconclusive:type_name -> unmask.v1.Chance
-	1,  // 9: unmask.v1.ExpectedUsage.input_basis:type_name -> unmask.v1.TokenBasis
-	1,  // 10: unmask.v1.ExpectedUsage.output_basis:type_name -> unmask.v1.TokenBasis
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	9,  // 5: unmask.v1.ScenarioForecast.sampling:type_name -> unmask.v1.Sampling
+	10, // 6: unmask.v1.RuleForecast.metric:type_name -> unmask.v1.Metric
+	6,  // 7: unmask.v1.OutcomeChances.pass:type_name -> unmask.v1.Chance
+	6,  // 8: unmask.v1.OutcomeChances.block:type_name -> unmask.v1.Chance
+	6,  // 9: unmask.v1.OutcomeChances.inconclusive:type_name -> unmask.v1.Chance
+	1,  // 10: unmask.v1.ExpectedUsage.input_basis:type_name -> unmask.v1.TokenBasis
+	1,  // 11: unmask.v1.ExpectedUsage.output_basis:type_name -> unmask.v1.TokenBasis
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_unmask_v1_forecast_proto_init() }
@@ -962,6 +975,7 @@ func file_unmask_v1_forecast_proto_init() {
 	if File_unmask_v1_forecast_proto != nil {
 		return
 	}
+	file_unmask_v1_evaluation_proto_init()
 	file_unmask_v1_gate_proto_init()
 	file_unmask_v1_forecast_proto_msgTypes[0].OneofWrappers = []any{}
 	file_unmask_v1_forecast_proto_msgTypes[1].OneofWrappers = []any{}
