@@ -71,7 +71,6 @@ type world struct {
 	born      int
 	// used has the true times of all requests.
 	used []time.Duration
-	most map[string]int
 }
 
 type process struct {
@@ -100,14 +99,6 @@ func (w *world) some() *process {
 		w.t.Skip("nobody")
 	}
 	return w.processes[rapid.SampledFrom(names).Draw(w.t, "process")]
-}
-
-func (w *world) bounds() Config {
-	var c Config
-	for _, p := range w.processes {
-		c = c.Stricter(p.bounds)
-	}
-	return c
 }
 
 func (w *world) join(c Config) {

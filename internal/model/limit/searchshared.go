@@ -1,17 +1,22 @@
 package limit
 
 // Where several processes search for the knee of one endpoint, each sees the others'
-// calls. With part s of the calls in flight, an increase by a small share brings
+// calls. With part s of the calls in flight, an increase by a small step brings
 //
 //	e' = 1 - s (1 - e)
 //
 // of it as throughput of one's own, for the rest is taken from the others: beyond
 // the knee, where e is 0, still 1 - s. Judged by one's own throughput alone, three
-// searches would all go up for ever. So e' is compared with what it is at e = 1/2,
-// and measured the more exactly the smaller the part is.
+// searches would all go up for ever. So e' is compared with a bar that rises as the
+// part falls, and measured the more exactly.
 
-// bar is the elasticity below which more calls at once do not pay.
-func (s *search) bar() float64 { return 1 - s.fraction()*(1-threshold) }
+// bar is the elasticity below which more calls at once do not pay. At the middle
+// between room and none, 1 - s/2, the noise that the searches make for each other
+// carries their sum upwards; 1 - s^2/2 leans against it.
+func (s *search) bar() float64 {
+	f := s.fraction()
+	return 1 - f*f*(1-threshold)
+}
 
 // fraction is the part of the calls in flight that are the process's own.
 func (s *search) fraction() float64 {
