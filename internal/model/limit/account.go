@@ -447,16 +447,20 @@ func (a *Account) draw(level float64, perMinute int, name string, of func(*Membe
 	return Credit{Bounded: true, Amount: amount, After: time.Duration(min(max(0, wait), Lease.Seconds()) * float64(time.Second))}
 }
 
-// part is how much of all calls in flight are the process's.
+// part is how much of all calls in flight are the process's, or will be when it has
+// just begun.
 func (a *Account) part(m *Member) float64 {
-	sum := 0
+	mine := m.InFlight
+	if mine == 0 {
+		mine = max(1, m.Want)
+	}
+	sum := mine
 	for _, o := range a.Members {
-		sum += o.InFlight
+		if o != m {
+			sum += o.InFlight
+		}
 	}
-	if m.InFlight == 0 || sum == 0 {
-		return 1
-	}
-	return float64(m.InFlight) / float64(sum)
+	return float64(mine) / float64(sum)
 }
 
 // even keeps what the searches of all processes have found in equal parts. What
