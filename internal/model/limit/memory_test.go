@@ -55,3 +55,10 @@ func (m *memory) Renew(_ context.Context, endpoint string, r Report) (g Grant, e
 func (m *memory) Leave(_ context.Context, endpoint string, r Report) error {
 	return m.with(endpoint, func(a *Account) { a.Leave(time.Now(), r) })
 }
+
+// heard counts the reports so far.
+func (m *memory) heard() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.reports
+}
