@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -245,9 +246,9 @@ func TestAProcessThatCannotRenewStopsBeforeOthersGetItsShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &sharers{ledger: newMemory()}
 		cut := &cutOff{Ledger: s.ledger}
-		var failed, renewed int
+		var failed, renewed atomic.Int64
 		lone := New(Config{MaxConcurrency: 4})
-		stop := lone.Share(Sharing{Ledger: cut, Endpoint: "e", Process: "lone", Failed: func(error) { failed++ }, Renewed: func() { renewed++ }})
+		stop := lone.Share(Sharing{Ledger: cut, Endpoint: "e", Process: "lone", Failed: func(error) { failed.Add(1) }, Renewed: func() { renewed.Add(1) }})
 		defer func() { require.NoError(t, stop(context.Background())) }()
 		other := s.add(t, Config{MaxConcurrency: 4})
 		e := &endpoint{takes: time.Hour}
@@ -278,10 +279,10 @@ func TestAProcessThatCannotRenewStopsBeforeOthersGetItsShare(t *testing.T) {
 		require.Equal(t, 4, e.aborted)
 		e.mu.Unlock()
 		require.True(t, lone.Stats().Expired)
-		require.Equal(t, 1, failed, "told once")
+		require.EqualValues(t, 1, failed.Load(), "told once")
 		cut.set(false)
 		time.Sleep(2 * time.Second)
-		require.Equal(t, 1, renewed)
+		require.EqualValues(t, 1, renewed.Load())
 		wg.Wait()
 		require.NoError(t, fast.call(lone))
 		require.False(t, lone.Stats().Expired)
