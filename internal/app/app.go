@@ -30,6 +30,7 @@ type App struct {
 	store   store
 	queue   queue
 	models  *models
+	sharing sharing
 	service *run.Service
 	servers *servers
 	closing sync.Once
@@ -67,6 +68,9 @@ func New(ctx context.Context, cfg config.Config, log *zap.Logger) (*App, error) 
 	}
 	if a.queue, err = openQueue(ctx, cfg, log); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the queue: %w", err), a.models.close(), a.store.Close(ctx))
+	}
+	if a.sharing, err = a.models.share(ctx, cfg, log.Named("limits")); err != nil {
+		return nil, errors.Join(fmt.Errorf("share the limits of endpoints: %w", err), a.Close(ctx))
 	}
 	a.service, err = run.New(run.Deps{
 		Store: learningStore{a.store, controls}, Scenarios: scenarios{library}, Models: a.models, Graders: a.graders, Prices: a.models, Registry: a.models,
@@ -134,11 +138,12 @@ func (a *App) close(ctx context.Context) error {
 	if a.servers != nil {
 		errs = append(errs, a.servers.stop(ctx))
 	}
-	errs = append(errs, a.models.close())
-	a.queue.close()
-	// The store is closed even when ctx has ended, for that is what keeps it whole.
+	// What follows is done even when ctx has ended: shares are waited for by others,
+	// and to be closed is what keeps the store whole.
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
+	errs = append(errs, a.sharing.close(end), a.models.close())
+	a.queue.close()
 	errs = append(errs, a.store.Close(end))
 	return errors.Join(errs...)
 }

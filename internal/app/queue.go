@@ -10,6 +10,7 @@ import (
 
 	"github.com/unmask-eval/unmask/internal/config"
 	"github.com/unmask-eval/unmask/internal/engine"
+	"github.com/unmask-eval/unmask/internal/ledger"
 	"github.com/unmask-eval/unmask/internal/telemetry"
 )
 
@@ -30,7 +31,7 @@ func openQueue(ctx context.Context, cfg config.Config, log *zap.Logger) (queue, 
 	if !cfg.Postgres() {
 		return queue{Queue: engine.NewMemory(c)}, nil
 	}
-	pool, err := openPool(ctx, cfg.Database.URL)
+	pool, err := openPool(ctx, cfg.Database.URL, queueConnections)
 	if err != nil {
 		return queue{}, err
 	}
@@ -38,12 +39,12 @@ func openQueue(ctx context.Context, cfg config.Config, log *zap.Logger) (queue, 
 }
 
 // openPool connects when it is first used. Its errors have no password in them.
-func openPool(ctx context.Context, url string) (*pgxpool.Pool, error) {
+func openPool(ctx context.Context, url string, connections int32) (*pgxpool.Pool, error) {
 	c, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, errors.New("database.url cannot be read")
 	}
-	c.MaxConns = queueConnections
+	c.MaxConns = connections
 	return pgxpool.NewWithConfig(ctx, c)
 }
 
@@ -53,28 +54,32 @@ func (q queue) close() {
 	}
 }
 
-// queueLock is the advisory lock under which the queue's tables are made, a
-// number that was drawn at random.
+// queueLock is the advisory lock under which the tables of the queue and of limits
+// are made, a number that was drawn at random.
 const queueLock = 7_263_911_480_552_301
 
-// migrateQueue brings the queue's tables up to date. Several may do so at once.
-func migrateQueue(ctx context.Context, url string) (err error) {
-	pool, err := openPool(ctx, url)
+// migrateShared brings the tables up to date that are not the store's: those of the
+// queue and of limits. Several may do so at once.
+func migrateShared(ctx context.Context, url string) (err error) {
+	pool, err := openPool(ctx, url, 2)
 	if err != nil {
-		return fmt.Errorf("migrate the queue: %w", err)
+		return fmt.Errorf("migrate the queue and limits: %w", err)
 	}
 	defer pool.Close()
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
-		return fmt.Errorf("migrate the queue: %w", err)
+		return fmt.Errorf("migrate the queue and limits: %w", err)
 	}
 	defer conn.Release()
 	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1)", int64(queueLock)); err != nil {
-		return fmt.Errorf("migrate the queue: %w", err)
+		return fmt.Errorf("migrate the queue and limits: %w", err)
 	}
 	defer func() {
 		_, unlock := conn.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", int64(queueLock))
 		err = errors.Join(err, unlock)
 	}()
-	return engine.MigratePostgres(ctx, pool)
+	if err := engine.MigratePostgres(ctx, pool); err != nil {
+		return err
+	}
+	return ledger.Migrate(ctx, pool)
 }

@@ -72,5 +72,6 @@ func (m *models) describe(c config.Model) run.ModelInfo {
 func loadOf(s limit.Stats) *run.ModelLoad {
 	return &run.ModelLoad{
 		Limit: s.Limit, InFlight: s.InFlight, Waiting: s.Waiting, Refusing: s.Refusing, Unavailable: s.Open, PausedUntil: s.PausedUntil,
+		Share: s.Share, Processes: s.Processes, ShareExpired: s.Expired,
 	}
 }

@@ -64,7 +64,7 @@ func Migrate(ctx context.Context, cfg config.Config) (from, to int64, err error)
 		if from, to, err = postgres.Migrate(ctx, cfg.Database.URL); err != nil {
 			return from, to, err
 		}
-		return from, to, migrateQueue(ctx, cfg.Database.URL)
+		return from, to, migrateShared(ctx, cfg.Database.URL)
 	}
 	return sqlite.Migrate(ctx, sqlite.Config{Path: cfg.SQLitePath()})
 }

@@ -156,6 +156,12 @@ var rules = []rule{
 		"the queue implements run.Queue on River, which nothing else knows",
 	},
 	{
+		"internal/ledger",
+		[]string{"internal/model/limit"},
+		[]string{"github.com/jackc/pgx/v5"},
+		"the ledger keeps the accounts of limits in PostgreSQL and knows nothing of what is called",
+	},
+	{
 		"internal/rpc/requestid", nil,
 		[]string{"github.com/google/uuid"},
 		"shared by both transports",
@@ -251,7 +257,7 @@ func TestImportsPointInwards(t *testing.T) {
 // TestOnlyTheAppKnowsAdapters keeps construction in one place.
 func TestOnlyTheAppKnowsAdapters(t *testing.T) {
 	adapters := []string{
-		"internal/store", "internal/engine", "internal/model/openai", "internal/model/openairesponses", "internal/model/anthropic", "internal/model/gemini",
+		"internal/store", "internal/engine", "internal/ledger", "internal/model/openai", "internal/model/openairesponses", "internal/model/anthropic", "internal/model/gemini",
 		"internal/model/completion", "internal/model/record", "internal/model/sim", "internal/model/simserver", "internal/gateway", "internal/telemetry",
 	}
 	for _, p := range packages(t) {

@@ -71,6 +71,7 @@ func toModel(m run.ModelInfo) *unmaskv1.Model {
 		out.Load = &unmaskv1.ModelLoad{
 			ConcurrencyLimit: count(l.Limit), InFlight: count(l.InFlight), Waiting: count(l.Waiting),
 			Refusing: l.Refusing, Unavailable: l.Unavailable,
+			Share: count(l.Share), Processes: count(l.Processes), ShareExpired: l.ShareExpired,
 		}
 		if !l.PausedUntil.IsZero() {
 			out.Load.PausedUntil = timestamppb.New(l.PausedUntil)

@@ -47,6 +47,11 @@ type ModelLoad struct {
 	Refusing, Unavailable bool
 	// PausedUntil is when it will be called again, or zero.
 	PausedUntil time.Time
+	// Share is the most calls in flight that other processes leave to this one, and
+	// Processes how many share the endpoint's limits; 0 where it is not shared.
+	// ShareExpired says that the share could not be renewed and nothing is called.
+	Share, Processes int
+	ShareExpired     bool
 }
 
 // Recording is what a model that replays answers from.

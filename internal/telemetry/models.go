@@ -18,12 +18,17 @@ func (m *Metrics) WatchModels(list func() []run.ModelInfo) {
 		inFlight: desc("unmask_model_calls_in_flight", "Calls in flight to the endpoint of a model."),
 		waiting:  desc("unmask_model_calls_waiting", "Calls that wait for the endpoint of a model."),
 		refusing: desc("unmask_model_refusing", "1 while the endpoint of a model refuses for the rate, or was not available many times in a row."),
+		share:    desc("unmask_model_concurrency_share", "Most calls in flight to the endpoint of a model that other processes leave to this one."),
+		sharing:  desc("unmask_model_processes", "Processes that share the limits of the endpoint of a model, as far as this one knows."),
+		expired:  desc("unmask_model_share_expired", "1 while this process could not renew its share of the limits, and does not call."),
 	})
 }
 
 type modelCollector struct {
 	list                               func() []run.ModelInfo
 	limit, inFlight, waiting, refusing *prometheus.Desc
+	// share, sharing and expired are there where limits are shared.
+	share, sharing, expired *prometheus.Desc
 }
 
 // Describe implements prometheus.Collector.
@@ -32,6 +37,9 @@ func (c *modelCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- c.inFlight
 	ch <- c.waiting
 	ch <- c.refusing
+	ch <- c.share
+	ch <- c.sharing
+	ch <- c.expired
 }
 
 // Collect implements prometheus.Collector.
@@ -46,10 +54,17 @@ func (c *modelCollector) Collect(ch chan<- prometheus.Metric) {
 		gauge(c.limit, m.Load.Limit)
 		gauge(c.inFlight, m.Load.InFlight)
 		gauge(c.waiting, m.Load.Waiting)
-		refusing := 0
-		if m.Load.Refusing || m.Load.Unavailable {
-			refusing = 1
+		is := func(b bool) int {
+			if b {
+				return 1
+			}
+			return 0
 		}
-		gauge(c.refusing, refusing)
+		gauge(c.refusing, is(m.Load.Refusing || m.Load.Unavailable))
+		if m.Load.Processes > 0 {
+			gauge(c.share, m.Load.Share)
+			gauge(c.sharing, m.Load.Processes)
+			gauge(c.expired, is(m.Load.ShareExpired))
+		}
 	}
 }

@@ -120,6 +120,8 @@ type Limiter struct {
 	breaker circuitbreaker.CircuitBreaker[any]
 	// trial is the call that tries an endpoint behind an open breaker, or nil.
 	trial *Permit
+	// share is what other processes leave of the bounds, or nil.
+	share *share
 }
 
 // New returns a limiter.
@@ -211,6 +213,7 @@ func (l *Limiter) pump() {
 		close(w.ready)
 	}
 	l.rearm(now, wake)
+	l.watch()
 }
 
 // settle takes a call that tries a refusing endpoint, and still runs, for accepted.
@@ -240,6 +243,8 @@ func (l *Limiter) free(now time.Time, ask Ask) (free bool, at time.Time) {
 		return false, l.probe.start.Add(alive)
 	case l.trial != nil:
 		return false, l.trial.start.Add(alive)
+	case !l.share.allows(now, l.inFlight, l.reckon(ask)):
+		return false, time.Time{}
 	}
 	if wait := max(l.requests.wait(now, 1), l.tokens.wait(now, l.reckon(ask))); wait > 0 {
 		return false, now.Add(wait)
@@ -263,6 +268,10 @@ func (l *Limiter) grant(now time.Time, ask Ask) *Permit {
 	p := &Permit{limiter: l, start: now, reckoned: l.reckon(ask)}
 	l.requests.take(now, 1)
 	l.tokens.take(now, p.reckoned)
+	if l.share != nil {
+		l.share.spend(1, p.reckoned)
+		p.life = l.share.life
+	}
 	p.epoch, p.seq = l.search.started(l.inFlight)
 	if l.refusing {
 		l.probe = p
@@ -352,6 +361,11 @@ type Stats struct {
 	Open bool
 	// PausedUntil is when the endpoint will be called again, or zero.
 	PausedUntil time.Time
+	// Share is the most calls in flight that other processes leave, Processes how
+	// many share the endpoint, and Expired says that the share could not be renewed
+	// and nothing is called. Share and Processes are 0 where nobody else calls.
+	Share, Processes int
+	Expired          bool
 }
 
 // Stats returns the state at this moment.
@@ -361,6 +375,9 @@ func (l *Limiter) Stats() Stats {
 	s := Stats{
 		Limit: l.search.limit, InFlight: l.inFlight, Waiting: l.queue.Len(),
 		Refusing: l.refusing, Open: !l.breaker.IsClosed(),
+	}
+	if l.share != nil {
+		s.Share, s.Processes, s.Expired = l.share.concurrency, l.share.processes, l.share.expired
 	}
 	if l.pausedUntil.After(time.Now()) {
 		s.PausedUntil = l.pausedUntil

@@ -1,6 +1,9 @@
 package limit
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Permit is the right to make one call. It is ended by exactly one of its methods.
 type Permit struct {
@@ -9,6 +12,9 @@ type Permit struct {
 	reckoned int
 	// epoch and seq place the call in the search for the knee.
 	epoch, seq int
+	// life ends with the share of the endpoint under which the call began; nil
+	// where it is not shared.
+	life context.Context
 }
 
 // Usage is what a call that succeeded took, in tokens; 0 where it is not known.
@@ -22,6 +28,7 @@ func (p *Permit) Done(u Usage) {
 		if total := u.Input + u.Output; total > 0 {
 			// Allowance cannot be given back, so the estimate keeps a little low.
 			l.tokens.take(now, max(0, int(total)-p.reckoned))
+			l.share.spend(0, max(0, int(total)-p.reckoned))
 			if l.typical == 0 {
 				l.typical = float64(total)
 			}

@@ -30,6 +30,8 @@ import (
 // wants little never moves it.
 type search struct {
 	limit, most int
+	// part is the process's part of all calls in flight, or 0 where it is alone.
+	part float64
 
 	epoch int
 	seq   int
@@ -231,7 +233,7 @@ func (s *search) tolerance() float64 {
 	if s.direction != 0 {
 		far = float64(s.limit) / float64(s.base.n)
 	}
-	return 0.15 * math.Abs(math.Log(far))
+	return 0.15 * s.fraction() * math.Abs(math.Log(far))
 }
 
 // measure is the rate of one call and the relative standard error of it.
@@ -273,12 +275,12 @@ func measure(calls []sample) (point, bool) {
 func (s *search) decide(p point) {
 	switch s.direction {
 	case 1:
-		if elasticity(s.base, p) >= threshold {
+		if elasticity(s.base, p) >= s.bar() {
 			s.accept(p)
 			return
 		}
 	case -1:
-		if elasticity(p, s.base) < threshold {
+		if elasticity(p, s.base) < s.bar() {
 			// The base may have been measured in a slow moment.
 			s.lower, s.direction = p, 0
 			s.move(s.base.n)
@@ -337,7 +339,7 @@ func (s *search) atBase(p point) {
 	if lower := s.lower; lower.n > 0 {
 		s.lower, s.direction = point{}, -1
 		s.base.rate = max(s.base.rate, p.rate)
-		if elasticity(lower, s.base) < threshold {
+		if elasticity(lower, s.base) < s.bar() {
 			s.accept(lower)
 		} else {
 			s.reject()

@@ -170,9 +170,17 @@ func (c *Client) Post(ctx context.Context, call Call) (Result, error) {
 		failure := failed.end(notAvailable())
 		if err == nil {
 			start := c.cfg.Clock.Now()
-			failure = c.try(ctx, call)
+			attemptCtx, release := permit.Context(ctx)
+			failure = c.try(attemptCtx, call)
 			latency = c.cfg.Clock.Now().Sub(start)
-			tell(ctx, permit, call, failure)
+			lost := failure != nil && ctx.Err() == nil && context.Cause(attemptCtx) == limit.ErrShareLost //nolint:errorlint // a cause is never wrapped
+			release()
+			tell(attemptCtx, permit, call, failure)
+			if lost {
+				// Nobody's fault and no attempt: it waits until calls may be made again.
+				c.observe(Attempt{Number: attempt, Latency: latency})
+				continue
+			}
 		}
 		if failure == nil {
 			c.observe(Attempt{Number: attempt, Status: http.StatusOK, Latency: latency})

@@ -317,7 +317,17 @@ type ModelLoad struct {
 	PausedUntil *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=paused_until,json=pausedUntil,proto3" json:"paused_until,omitempty"`
 	// Whether calls are held back because the endpoint was not available many times
 	// in a row.
-	Unavailable   bool `protobuf:"varint,6,opt,name=unavailable,proto3" json:"unavailable,omitempty"`
+	Unavailable bool `protobuf:"varint,6,opt,name=unavailable,proto3" json:"unavailable,omitempty"`
+	// The share of the bound on calls in flight that this process has of an endpoint
+	// that other processes of the same PostgreSQL database call too. 0 where limits are
+	// not shared, and while the process does not call the endpoint.
+	Share int32 `protobuf:"varint,7,opt,name=share,proto3" json:"share,omitempty"`
+	// How many processes share the limits of the endpoint, this one included, as far
+	// as this one knows. 0 where limits are not shared.
+	Processes int32 `protobuf:"varint,8,opt,name=processes,proto3" json:"processes,omitempty"`
+	// Whether the share could not be renewed, since the database could not be
+	// reached, so that the endpoint is not called.
+	ShareExpired  bool `protobuf:"varint,9,opt,name=share_expired,json=shareExpired,proto3" json:"share_expired,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -390,6 +400,27 @@ func (x *ModelLoad) GetPausedUntil() *timestamppb.Timestamp {
 func (x *ModelLoad) GetUnavailable() bool {
 	if x != nil {
 		return x.Unavailable
+	}
+	return false
+}
+
+func (x *ModelLoad) GetShare() int32 {
+	if x != nil {
+		return x.Share
+	}
+	return 0
+}
+
+func (x *ModelLoad) GetProcesses() int32 {
+	if x != nil {
+		return x.Processes
+	}
+	return 0
+}
+
+func (x *ModelLoad) GetShareExpired() bool {
+	if x != nil {
+		return x.ShareExpired
 	}
 	return false
 }
@@ -585,14 +616,17 @@ const file_unmask_v1_model_proto_rawDesc = "" +
 	"\x0fconnect_timeout\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x0econnectTimeout\x12G\n" +
 	"\x12first_byte_timeout\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x10firstByteTimeout\x123\n" +
 	"\atimeout\x18\a \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12!\n" +
-	"\fmax_attempts\x18\b \x01(\x05R\vmaxAttempts\"\xec\x01\n" +
+	"\fmax_attempts\x18\b \x01(\x05R\vmaxAttempts\"\xc5\x02\n" +
 	"\tModelLoad\x12+\n" +
 	"\x11concurrency_limit\x18\x01 \x01(\x05R\x10concurrencyLimit\x12\x1b\n" +
 	"\tin_flight\x18\x02 \x01(\x05R\binFlight\x12\x18\n" +
 	"\awaiting\x18\x03 \x01(\x05R\awaiting\x12\x1a\n" +
 	"\brefusing\x18\x04 \x01(\bR\brefusing\x12=\n" +
 	"\fpaused_until\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\vpausedUntil\x12 \n" +
-	"\vunavailable\x18\x06 \x01(\bR\vunavailable\"\xc6\x04\n" +
+	"\vunavailable\x18\x06 \x01(\bR\vunavailable\x12\x14\n" +
+	"\x05share\x18\a \x01(\x05R\x05share\x12\x1c\n" +
+	"\tprocesses\x18\b \x01(\x05R\tprocesses\x12#\n" +
+	"\rshare_expired\x18\t \x01(\bR\fshareExpired\"\xc6\x04\n" +
 	"\n" +
 	"ModelProbe\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x1c\n" +
