@@ -18,8 +18,9 @@ const (
 	// patience is how long a call waits for a database that does not answer, as
 	// while it is restarted.
 	patience = 10 * time.Second
-	// savePatience is the same for finished samples, which were paid for.
-	savePatience = 25 * time.Second
+	// savePatience is the same for finished samples. A run waits longer for the
+	// database, and holds them and asks for nothing further meanwhile.
+	savePatience = 2 * time.Second
 	// readyPatience is the same for Ready, which is asked again soon.
 	readyPatience = time.Second
 )
