@@ -72,7 +72,6 @@ type endpoint struct {
 	stormy   int
 	calls    map[int64]*call
 	total    int
-	inFlight int
 	// first is told of the next call in earnest for one of the watched samples, and bell
 	// is closed at the next one for any.
 	watched map[int64]bool
