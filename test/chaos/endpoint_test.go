@@ -66,12 +66,12 @@ type endpoint struct {
 	// lasting has a sample meet its fault every time and not once only.
 	lasting bool
 
-	mu       sync.Mutex
-	srv      *http.Server
-	weather  weather
-	stormy   int
-	calls    map[int64]*call
-	total    int
+	mu      sync.Mutex
+	srv     *http.Server
+	weather weather
+	stormy  int
+	calls   map[int64]*call
+	total   int
 	// first is told of the next call in earnest for one of the watched samples, and bell
 	// is closed at the next one for any.
 	watched map[int64]bool
