@@ -118,6 +118,10 @@ bench-runs: ## Whole runs on loopback: samples a second, CPU and memory beside a
 recovery: ## Are known gaps inside their intervals? 200 seeded runs at three settings, and every built-in scenario.
 	go test -count=1 -timeout 30m -run 'TestKnownGapsAreRecovered|TestEveryScenario' -v ./test/recovery/ -recovery.runs=200
 
+.PHONY: chaos
+chaos: postgres ## Kill servers, workers and the database in mid-run, 120 times (15 min).
+	POSTGRES_TEST=required go test -count=1 -timeout 25m -v ./test/chaos/ -chaos.rounds=60
+
 .PHONY: eval-grading
 eval-grading: ## Score the rubric grader on the labelled data beside the project.
 	go run ./bench/grading eval

@@ -83,6 +83,7 @@ func serve(ctx context.Context, cfg config.Config, log *zap.Logger) error {
 // addSettings makes a flag of every scalar setting, with its default.
 func addSettings(f *pflag.FlagSet) {
 	d := config.Default()
+	f.String("server.replica", d.Server.Replica, "lasting name of this process among those that share a PostgreSQL database")
 	f.String("server.grpc-addr", d.Server.GRPCAddr, "host:port of gRPC")
 	f.String("server.http-addr", d.Server.HTTPAddr, "host:port of REST and OpenAPI")
 	f.String("server.ops-addr", d.Server.OpsAddr, "host:port of metrics and health")

@@ -44,10 +44,18 @@ const (
 	RoleWorker = "worker"
 )
 
+// replicaName is what a replica may be called.
+var replicaName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,63}$`)
+
 // Server is about listening and serving.
 type Server struct {
 	// Role is what this process does: RoleAll, RoleAPI or RoleWorker.
 	Role string `koanf:"role"`
+	// Replica is the lasting name of this process among those that share a PostgreSQL
+	// database, or "": the process that starts with the name of one that has ended
+	// takes its work over at once. No two live processes may have one name. At most
+	// 63 letters, digits, '.', '_' or '-'.
+	Replica string `koanf:"replica"`
 	// GRPCAddr is host:port of the gRPC server. Port 0 picks a free one.
 	GRPCAddr string `koanf:"grpc_addr"`
 	// HTTPAddr is host:port of REST, OpenAPI and health.
@@ -277,6 +285,9 @@ func (c *Config) Validate() error {
 		}
 	default:
 		add("server.role", "must be all, api or worker, got %q", c.Server.Role)
+	}
+	if name := c.Server.Replica; name != "" && !replicaName.MatchString(name) {
+		add("server.replica", "must be at most 63 letters, digits, '.', '_' or '-', got %q", name)
 	}
 	if n := c.Server.MaxRequestBytes; n < 4<<10 || n > 256<<20 {
 		add("server.max_request_bytes", "must be between 4096 and 268435456, got %d", n)

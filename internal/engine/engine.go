@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -80,6 +81,14 @@ type Queue struct {
 	be backend
 	// lease ends when others may have been given this process's jobs.
 	lease lease
+	// working are the jobs of this process.
+	working *atWork
+	// away says that the last heartbeat failed.
+	away atomic.Bool
+	// judgeFrom is when this process may take others for dead; the heartbeat has it.
+	judgeFrom time.Time
+	// halting is closed when Stop begins.
+	halting chan struct{}
 
 	mu      sync.Mutex
 	client  client
@@ -105,6 +114,7 @@ type backend interface {
 	// open makes the database ready.
 	open(ctx context.Context) error
 	newClient(c *river.Config) (client, error)
+	// exec returns how many rows a statement changed, or a query found.
 	exec(ctx context.Context, query string, args ...any) (int64, error)
 	// jobs returns the kind and the arguments of each row of a query.
 	jobs(ctx context.Context, query string, args ...any) ([]job, error)
@@ -123,7 +133,7 @@ type job struct {
 }
 
 func newQueue(c Config, be backend) *Queue {
-	q := &Queue{cfg: c.complete(), be: be, ended: make(chan struct{})}
+	q := &Queue{cfg: c.complete(), be: be, working: newAtWork(), halting: make(chan struct{}), ended: make(chan struct{})}
 	q.id = uuid.NewString()
 	if q.cfg.Replica != "" {
 		q.id = q.cfg.Replica + "/" + q.id
@@ -194,6 +204,7 @@ func (q *Queue) Stop(ctx context.Context) error {
 		return nil
 	}
 	q.stop.Do(func() {
+		close(q.halting)
 		go func() {
 			defer close(q.ended)
 			// Without workers a client was never started, and stopping it does nothing.

@@ -12,10 +12,23 @@ const (
 	beat = `INSERT INTO unmask_replica (id, name, seen) VALUES ($1, $2, now())
 		ON CONFLICT (id) DO UPDATE SET seen = excluded.seen`
 	// free gives the jobs back whose worker is not among the living.
-	free = `UPDATE river_job SET state = 'available', scheduled_at = now()
-		WHERE state = 'running' AND queue IN ('` + foremenQueue + `', '` + shardsQueue + `')
-		AND attempted_by[array_upper(attempted_by, 1)] NOT IN
-			(SELECT id FROM unmask_replica WHERE seen > now() - make_interval(secs => $1))`
+	// Nobody could send a heartbeat to a database that was not there.
+	free = release + ` AND ` + lastWorker + ` NOT IN
+			(SELECT id FROM unmask_replica WHERE seen > now() - make_interval(secs => $1))
+		AND pg_postmaster_start_time() < now() - make_interval(secs => $1)`
+	// reclaim gives the jobs back that the database takes this process to work on,
+	// and it does not: the database went away as they were handed out or completed.
+	reclaim = release + ` AND ` + lastWorker + ` = $1 AND NOT id = ANY($2)
+		AND attempted_at < now() - make_interval(secs => $3)`
+	// inherit gives the jobs back of the predecessors that had this replica's name.
+	inherit = release + ` AND starts_with(` + lastWorker + `, $1 || '/') AND ` + lastWorker + ` <> $2`
+	release = `UPDATE river_job SET state = 'available', scheduled_at = now()
+		WHERE state = 'running' AND queue IN ('` + foremenQueue + `', '` + shardsQueue + `')`
+	lastWorker = `attempted_by[array_upper(attempted_by, 1)]`
+	// ours finds a job if it is still this process that works on it, at this attempt,
+	// and running finds it if anybody does.
+	ours    = `SELECT 1 FROM river_job WHERE id = $1 AND state = 'running' AND ` + lastWorker + ` = $2 AND attempt = $3`
+	running = `SELECT 1 FROM river_job WHERE id = $1 AND state = 'running'`
 	// succeed buries the predecessors that had this replica's name.
 	succeed = `DELETE FROM unmask_replica WHERE name = $1 AND id <> $2`
 	// bury forgets the dead, whose jobs are free by then.
@@ -41,6 +54,9 @@ func (q *Queue) startHeartbeat(ctx context.Context) (*heartbeat, error) {
 		if _, err := q.be.exec(ctx, succeed, q.cfg.Replica, q.id); err != nil {
 			return nil, fmt.Errorf("take over from the predecessor: %w", err)
 		}
+		if _, err := q.be.exec(ctx, inherit, q.cfg.Replica, q.id); err != nil {
+			return nil, fmt.Errorf("take over from the predecessor: %w", err)
+		}
 	}
 	if err := q.beat(ctx); err != nil {
 		return nil, err
@@ -53,13 +69,28 @@ func (q *Queue) startHeartbeat(ctx context.Context) (*heartbeat, error) {
 
 // beat tells that this process lives, and frees the jobs of those that do not.
 func (q *Queue) beat(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, q.cfg.DeadAfter)
+	ctx, cancel := context.WithTimeout(ctx, q.cfg.DeadAfter/3)
 	defer cancel()
+	if q.lease.context().Err() != nil {
+		// What kept this process from the database may have kept the others: they get
+		// the same time to say that they live.
+		q.judgeFrom = time.Now().Add(q.cfg.DeadAfter)
+	}
 	if _, err := q.be.exec(ctx, beat, q.id, q.cfg.Replica); err != nil {
 		return fmt.Errorf("heartbeat: %w", err)
 	}
-	n, err := q.be.exec(ctx, free, q.cfg.DeadAfter.Seconds())
+	mine := q.working.list(time.Now())
+	n, err := q.be.exec(ctx, reclaim, q.id, mine, q.cfg.DeadAfter.Seconds())
 	if err != nil {
+		return fmt.Errorf("reclaim jobs that nobody works on: %w", err)
+	}
+	if n > 0 {
+		q.cfg.Log.WarnContext(ctx, "jobs were handed out again that the database lost", slog.Int64("jobs", n))
+	}
+	if time.Now().Before(q.judgeFrom) {
+		return nil
+	}
+	if n, err = q.be.exec(ctx, free, q.cfg.DeadAfter.Seconds()); err != nil {
 		return fmt.Errorf("free the jobs of dead replicas: %w", err)
 	}
 	if n > 0 {
@@ -92,9 +123,11 @@ func (h *heartbeat) run(ctx context.Context) {
 		if err := q.beat(ctx); err != nil {
 			if ctx.Err() == nil {
 				q.cfg.Log.WarnContext(ctx, "no heartbeat", slog.String("error", err.Error()))
+				q.away.Store(true)
 			}
 			continue
 		}
+		q.away.Store(false)
 		expire.Reset(max(0, q.cfg.DeadAfter-q.cfg.Heartbeat-time.Since(sent)))
 		q.lease.renew()
 	}

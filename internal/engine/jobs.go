@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
 
 	"github.com/unmask-eval/unmask/internal/run"
 )
@@ -61,7 +63,7 @@ type foremen struct {
 
 // Work implements river.Worker.
 func (f *foremen) Work(ctx context.Context, j *river.Job[foremanArgs]) error {
-	return f.queue.work(ctx, func(ctx context.Context) error { return f.do.WorkRun(ctx, run.RunKey(j.Args)) })
+	return f.queue.work(ctx, j.JobRow, func(ctx context.Context) error { return f.do.WorkRun(ctx, run.RunKey(j.Args)) })
 }
 
 // shards hands shards to a worker.
@@ -73,20 +75,27 @@ type shards struct {
 
 // Work implements river.Worker.
 func (s *shards) Work(ctx context.Context, j *river.Job[shardArgs]) error {
-	return s.queue.work(ctx, func(ctx context.Context) error { return s.do.WorkShard(ctx, j.Args.shard()) })
+	return s.queue.work(ctx, j.JobRow, func(ctx context.Context) error { return s.do.WorkShard(ctx, j.Args.shard()) })
 }
 
 // work ends do's context with the lease of this process, and translates its error.
-func (q *Queue) work(ctx context.Context, do func(context.Context) error) error {
+func (q *Queue) work(ctx context.Context, j *rivertype.JobRow, do func(context.Context) error) error {
+	q.working.begin(j.ID)
+	defer func() { q.working.end(j.ID, time.Now()) }()
 	lease := q.lease.context()
 	if lease.Err() != nil {
 		// Fetched without a heartbeat: this process may be taken for dead any moment.
+		q.settle(ctx, j)
 		return river.JobSnooze(retryPause)
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	work, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(lease, cancel)()
-	switch err := do(ctx); {
+	err := do(work)
+	if q.away.Load() || lease.Err() != nil {
+		q.settle(ctx, j)
+	}
+	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, run.ErrHandBack):
@@ -95,5 +104,39 @@ func (q *Queue) work(ctx context.Context, do func(context.Context) error) error 
 		// As an error River would keep it in the job with all before it.
 		q.cfg.Log.WarnContext(ctx, "work is tried again", slog.String("error", err.Error()))
 		return river.JobSnooze(retryPause)
+	}
+}
+
+// settlePause is how often settle looks, and settleTimeout bounds a look.
+const (
+	settlePause   = 500 * time.Millisecond
+	settleTimeout = 2 * time.Second
+)
+
+// settle returns when River may write down how a job ended: the database is there,
+// for River tries three times only, and the job is this process's own, or nobody's
+// any more, for River would change it under the hands of whoever has been given it
+// since. A process that stops looks once.
+func (q *Queue) settle(ctx context.Context, j *rivertype.JobRow) {
+	if !q.be.shared() {
+		return
+	}
+	look := func() bool {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+		defer cancel()
+		if n, err := q.be.exec(ctx, ours, j.ID, q.id, j.Attempt); err != nil || n > 0 {
+			return err == nil
+		}
+		n, err := q.be.exec(ctx, running, j.ID)
+		return err == nil && n == 0
+	}
+	tick := time.NewTicker(settlePause)
+	defer tick.Stop()
+	for !look() {
+		select {
+		case <-tick.C:
+		case <-q.halting:
+			return
+		}
 	}
 }

@@ -87,6 +87,7 @@ func known(err error) error {
 		draining  *run.DrainingError
 		malformed *DecodeError
 		away      *model.Error
+		database  *run.UnavailableError
 	)
 	switch {
 	case errors.As(err, &invalid):
@@ -111,6 +112,8 @@ func known(err error) error {
 			map[string]string{"limit": limit.What, "maximum": strconv.Itoa(limit.Limit)}, retryAfter(retryLimit))
 	case errors.As(err, &draining):
 		return statusOf(codes.Unavailable, unmaskv1.ErrorReason_ERROR_REASON_UNAVAILABLE, draining.Error(), nil, retryAfter(retryUnavailable))
+	case errors.As(err, &database):
+		return statusOf(codes.Unavailable, unmaskv1.ErrorReason_ERROR_REASON_UNAVAILABLE, "the database cannot be reached", nil, retryAfter(retryUnavailable))
 	case errors.As(err, &away):
 		return statusOf(codes.Unavailable, unmaskv1.ErrorReason_ERROR_REASON_MODEL_FAILED, "a model that the request needs gave no reply: "+string(away.Class),
 			map[string]string{"class": string(away.Class)})

@@ -80,6 +80,10 @@ func TestErrorsOfTheDomain(t *testing.T) {
 			name: "limit", err: &run.LimitError{What: "runs in progress", Limit: 64}, code: codes.ResourceExhausted,
 			reason: "LIMIT_REACHED", message: "64 runs in progress", metadata: map[string]string{"limit": "runs in progress", "maximum": "64"}, retry: true,
 		},
+		{
+			name: "database away", err: fmt.Errorf("get run: %w", &run.UnavailableError{Err: errors.New("dial tcp: secret")}),
+			code: codes.Unavailable, reason: "UNAVAILABLE", message: "the database cannot be reached", retry: true,
+		},
 		{name: "draining", err: &run.DrainingError{}, code: codes.Unavailable, reason: "UNAVAILABLE", message: "shutting down", retry: true},
 		{
 			name: "model away", err: fmt.Errorf("grade: %w", &model.Error{Class: model.ClassTimeout, Message: secret}), code: codes.Unavailable,

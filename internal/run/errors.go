@@ -83,3 +83,14 @@ type DrainingError struct{}
 
 // Error implements error.
 func (e *DrainingError) Error() string { return "the server is shutting down" }
+
+// UnavailableError says that the store could not be reached: its database is away,
+// starting or stopping. The same call may succeed later; what was to be written is
+// not known to be kept, and writing it again keeps nothing twice.
+type UnavailableError struct{ Err error }
+
+// Error implements error.
+func (e *UnavailableError) Error() string { return "the database cannot be reached: " + e.Err.Error() }
+
+// Unwrap returns what the database's driver said.
+func (e *UnavailableError) Unwrap() error { return e.Err }

@@ -12,7 +12,7 @@ import (
 )
 
 // keepTimeout bounds how long a reply that was paid for may take to be kept
-// after its run was told to stop.
+// in one attempt, whatever its run was told meanwhile.
 const keepTimeout = 30 * time.Second
 
 // reconcileInterval is how often runs are looked for that nobody carries out,
@@ -29,6 +29,8 @@ type executor struct {
 	base     context.Context
 	giveUp   context.CancelFunc
 	draining chan struct{}
+	// outage stops what dispatches while the database is away.
+	outage outage
 
 	// creating is held while a run is created, so that the limit holds.
 	creating sync.Mutex
@@ -286,7 +288,11 @@ func (x *executor) end(ctx context.Context, key RunKey, to State, reason string,
 		to, reason = Cancelled, ""
 	}
 	results, err := x.results(ctx, r, graders)
-	if err != nil {
+	var away *UnavailableError
+	switch {
+	case errors.As(err, &away), err != nil && ctx.Err() != nil:
+		return err
+	case err != nil:
 		// Without results a run cannot be a success; the reason says why.
 		to, reason = Failed, "compute results: "+err.Error()
 	}

@@ -65,7 +65,10 @@ func (p *pipeline) one(ctx context.Context, s Sample) error {
 	}
 	t.CreateTime = p.x.deps.Now()
 	f.Transcript = t
-	return p.keep(ctx, f)
+	if err := p.keep(ctx, f); !errors.Is(err, errUnkept) {
+		return err
+	}
+	return nil
 }
 
 // generate asks the model. An adapter that breaks on a reply costs its sample
@@ -189,14 +192,13 @@ func withGrace(ctx context.Context, grace time.Duration) (graced context.Context
 	}
 }
 
-// keep writes one finished sample. It does so even when the run was told to
-// stop: the reply is there and was paid for.
+// keep writes one finished sample. It does so even when the run was told to stop,
+// or others may have been given its shard: the reply is there and was paid for. While
+// the database is away it waits, and nothing further is dispatched.
 func (p *pipeline) keep(ctx context.Context, f Finished) error {
-	keep, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTimeout)
-	defer cancel()
-	inserted, err := p.x.deps.Store.SaveFinished(keep, p.run.RunKey, []Finished{f})
+	inserted, err := p.save(ctx, f)
 	if err != nil {
-		return fmt.Errorf("keep sample %s: %w", f.Transcript.ID, err)
+		return err
 	}
 	if stop := p.stop.Load(); stop != nil && inserted > 0 {
 		if err := stop.finished(f.Transcript.Index, f.Transcript.Row()); err != nil {
@@ -210,4 +212,41 @@ func (p *pipeline) keep(ctx context.Context, f Finished) error {
 	p.x.deps.Observer.SampleFinished(p.run.RunKey, f.Transcript.Condition, outcome, f.Transcript.Reply.Latency)
 	p.x.feed.touch(p.run.RunKey)
 	return nil
+}
+
+// save keeps one sample as soon as the database lets it. It gives up when the process
+// is out of time: there is no row then, so the sample is asked for again.
+func (p *pipeline) save(ctx context.Context, f Finished) (inserted int, err error) {
+	lasting, stop := withGrace(p.x.base, keepGrace)
+	defer stop()
+	for held := false; ; {
+		attempt, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTimeout)
+		unhook := context.AfterFunc(lasting, cancel)
+		inserted, err = p.x.deps.Store.SaveFinished(attempt, p.run.RunKey, []Finished{f})
+		late := attempt.Err() != nil
+		unhook()
+		cancel()
+		var away *UnavailableError
+		switch {
+		case err == nil, isNotFound(err), !late && !errors.As(err, &away):
+			if held {
+				p.x.outage.over()
+			}
+			if err != nil {
+				err = fmt.Errorf("keep sample %s: %w", f.Transcript.ID, err)
+			}
+			return inserted, err
+		case !held:
+			held = true
+			p.x.outage.begin()
+		}
+		pause := time.NewTimer(keepPause)
+		select {
+		case <-pause.C:
+		case <-lasting.Done():
+			pause.Stop()
+			p.x.outage.over()
+			return 0, errUnkept
+		}
+	}
 }

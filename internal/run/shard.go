@@ -66,15 +66,17 @@ func (s *site) broken(ctx context.Context, err error) error {
 // samples carries out what is left of a shard.
 func (p *pipeline) samples(ctx context.Context, sh Shard, finished []bool) error {
 	s := p.site
-	group, cancel := context.WithCancel(s.ctx)
+	// Others may have been given the shard when ctx ends. What is in flight by then was
+	// paid for: it is kept if it comes before theirs.
+	dispatching, cancel := context.WithCancel(s.ctx)
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
 	s.slots.bring(sh.Slots)
 	var wg sync.WaitGroup
-	drained := p.dispatch(group, sh, finished, func(sample Sample) {
+	drained := p.dispatch(dispatching, sh, finished, func(sample Sample) {
 		wg.Go(func() {
 			defer s.slots.done()
-			if err := p.one(group, sample); err != nil {
+			if err := p.one(s.ctx, sample); err != nil {
 				s.fail(err)
 			}
 		})
@@ -113,6 +115,15 @@ func (p *pipeline) dispatch(ctx context.Context, sh Shard, finished []bool, do f
 		case <-p.x.draining:
 			return true
 		default:
+		}
+		for ended := p.x.outage.wait(); ended != nil; ended = p.x.outage.wait() {
+			select {
+			case <-ended:
+			case <-ctx.Done():
+				return false
+			case <-p.x.draining:
+				return true
+			}
 		}
 		select {
 		case <-p.site.slots.free:

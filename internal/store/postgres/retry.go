@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/unmask-eval/unmask/internal/run"
 	"github.com/unmask-eval/unmask/internal/store/relational"
 )
 
@@ -17,27 +18,31 @@ const (
 	// patience is how long a call waits for a database that does not answer, as
 	// while it is restarted.
 	patience = 10 * time.Second
-	// savePatience is the same for finished samples, which were paid for.
-	savePatience = 25 * time.Second
+	// savePatience is the same for finished samples. A run waits longer for the
+	// database, and holds them and asks for nothing further meanwhile.
+	savePatience = 2 * time.Second
 	// readyPatience is the same for Ready, which is asked again soon.
 	readyPatience = time.Second
 )
 
 // again calls try until it has reached the database, at longest for the time
-// given, or until ctx ends.
+// given, or until ctx ends. Then it returns a *run.UnavailableError.
 func again(ctx context.Context, longest time.Duration, try func() error) error {
 	end := time.Now().Add(longest)
 	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		err := try()
-		if !unreachable(err) || time.Now().Add(wait).After(end) {
+		switch {
+		case !unreachable(err):
 			return err
+		case time.Now().Add(wait).After(end):
+			return &run.UnavailableError{Err: err}
 		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return err
+			return &run.UnavailableError{Err: err}
 		}
 	}
 }

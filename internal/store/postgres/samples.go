@@ -136,6 +136,14 @@ func (s *Store) saveAll(batch []*groupcommit.Request[*saving]) error {
 	if err != nil && s.calls.Context().Err() != nil {
 		return relational.ErrClosed
 	}
+	var away *run.UnavailableError
+	if errors.As(err, &away) || ctx.Err() != nil && err != nil {
+		// Each call alone would wait as long again, one after the other.
+		for _, r := range batch {
+			r.Err = &run.UnavailableError{Err: err}
+		}
+		return nil
+	}
 	return err
 }
 
