@@ -86,6 +86,12 @@ type Store interface {
 
 	// CreateRun keeps a new run with all counters but Progress.Planned at 0.
 	CreateRun(ctx context.Context, r Run) (Run, error)
+	// CreateRunWithin is CreateRun for as long as room returns nil for the runs that
+	// ListUnfinished lists; an error of room keeps the run out. What a repeated
+	// request has created is returned whether there is room or not. One call at a
+	// time looks and creates, also among the processes that share the store.
+	// room may be called again, and must not use the store.
+	CreateRunWithin(ctx context.Context, r Run, room func(unfinished []Run) error) (Run, error)
 	GetRun(ctx context.Context, key RunKey) (Run, error)
 	// ListRuns lists the runs of an evaluation, or of all when evaluation is "-".
 	ListRuns(ctx context.Context, project, evaluation string, p Page) (items []Run, next string, err error)
@@ -160,13 +166,18 @@ type Store interface {
 	DeleteGate(ctx context.Context, project, id string) error
 	// SaveDecision returns an *ExistsError when the gate has a decision of this id.
 	SaveDecision(ctx context.Context, d Decision) error
+	// SaveTry is SaveDecision for one that rests on the decisions on its Checkpoint
+	// (not ""): unless they are still seen in number, on whatever runs, it returns a
+	// *TriesError and keeps nothing. One call at a time counts and keeps, also among
+	// the processes that share the store.
+	SaveTry(ctx context.Context, d Decision, seen int) error
 	GetDecision(ctx context.Context, project, gateID, id string) (Decision, error)
 	// ListDecisions lists the decisions of a gate, or of all when gateID is
 	// "*", narrowed to one run unless run is nil.
 	ListDecisions(ctx context.Context, project, gateID string, run *RunKey, p Page) (items []Decision, next string, err error)
 
 	// EarlierDecisions returns every decision whose Checkpoint is this one (not
-	// "") on another run than except, oldest first, without Policy and Evidence.
+	// "") on another run than except (the zero key: on any run), oldest first, without Policy and Evidence.
 	EarlierDecisions(ctx context.Context, project, checkpoint string, except RunKey) ([]Decision, error)
 
 	// Ready returns nil when the store can be used and its schema is current.
