@@ -26,7 +26,7 @@ type queue struct {
 // openQueue returns the queue that goes with the store of the settings: one process
 // alone uses an SQLite file, and those that use one PostgreSQL database share it.
 func openQueue(ctx context.Context, cfg config.Config, log *zap.Logger) (queue, error) {
-	c := engine.Config{Log: telemetry.Slog(log.Named("queue"))}
+	c := engine.Config{Log: telemetry.Slog(log.Named("queue")), Replica: cfg.Server.Replica}
 	if !cfg.Postgres() {
 		return queue{Queue: engine.NewMemory(c)}, nil
 	}

@@ -29,7 +29,9 @@ type Config struct {
 	Database Database `koanf:"database"`
 	Runs     Runs     `koanf:"runs"`
 	Log      Log      `koanf:"log"`
-	Models   []Model  `koanf:"models"`
+	// Retention says what the server removes by itself.
+	Retention Retention `koanf:"retention"`
+	Models    []Model   `koanf:"models"`
 	// Graders are judges and panels beside the built-in rubric.
 	Graders []Grader `koanf:"graders"`
 }
@@ -48,6 +50,12 @@ const (
 type Server struct {
 	// Role is what this process does: RoleAll, RoleAPI or RoleWorker.
 	Role string `koanf:"role"`
+	// Replica is the lasting name of this process among those that share a
+	// PostgreSQL database: the next process of the name takes over at once what this
+	// one had. At most 63 letters, digits, '.', '_' or '-', not starting with
+	// punctuation. "", the default, is no name; two processes that live at the same
+	// time must not have one name, and a default of the host's would give it to them.
+	Replica string `koanf:"replica"`
 	// GRPCAddr is host:port of the gRPC server. Port 0 picks a free one.
 	GRPCAddr string `koanf:"grpc_addr"`
 	// HTTPAddr is host:port of REST, OpenAPI and health.
@@ -111,6 +119,15 @@ type Runs struct {
 	// Record is a file to which every exchange with a model is added, for a replay;
 	// "" records nothing. It holds prompts and replies, and no credentials.
 	Record string `koanf:"record"`
+}
+
+// Retention is how long what runs leave is kept after their end. 0, the default,
+// is for ever; otherwise at least an hour.
+type Retention struct {
+	// Transcripts is for the texts of transcripts: prompts, replies and their parse.
+	Transcripts time.Duration `koanf:"transcripts"`
+	// Runs is for whole runs. Decisions, with their evidence, always stay.
+	Runs time.Duration `koanf:"runs"`
 }
 
 // Log is about logging.
@@ -249,6 +266,8 @@ func (e *Error) Error() string {
 	return "configuration: " + strings.Join(lines, "\n               ")
 }
 
+var replicaName = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9._-]{0,62})?$`)
+
 var modelName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
 // Validate returns an *Error with every problem, or nil. It fills in the
@@ -278,6 +297,9 @@ func (c *Config) Validate() error {
 	default:
 		add("server.role", "must be all, api or worker, got %q", c.Server.Role)
 	}
+	if r := c.Server.Replica; !replicaName.MatchString(r) {
+		add("server.replica", "must be at most 63 letters, digits, '.', '_' or '-', starting with a letter or digit, got %q", r)
+	}
 	if n := c.Server.MaxRequestBytes; n < 4<<10 || n > 256<<20 {
 		add("server.max_request_bytes", "must be between 4096 and 268435456, got %d", n)
 	}
@@ -293,6 +315,14 @@ func (c *Config) Validate() error {
 	c.Database.check(add)
 	if n := c.Runs.MaxInProgress; n < 1 || n > 10000 {
 		add("runs.max_in_progress", "must be between 1 and 10000, got %d", n)
+	}
+	for _, r := range []struct {
+		key  string
+		kept time.Duration
+	}{{"retention.transcripts", c.Retention.Transcripts}, {"retention.runs", c.Retention.Runs}} {
+		if d := r.kept; d != 0 && d < time.Hour {
+			add(r.key, "must be at least 1h, or 0 to keep for ever, got %s", d)
+		}
 	}
 	if l := c.Log.Level; l != "debug" && l != "info" && l != "warn" && l != "error" {
 		add("log.level", "must be debug, info, warn or error, got %q", l)

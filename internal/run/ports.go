@@ -119,11 +119,24 @@ type Store interface {
 	// tells fn the index. It costs what the rows cost that it finds.
 	EachRowIn(ctx context.Context, key RunKey, first, end int, fn func(index int, r Row) error) error
 
+	// GetTranscript, and ListTranscripts with full, return a *StateError whose State
+	// is TextsRemoved for a run whose texts were removed.
 	GetTranscript(ctx context.Context, key RunKey, id string) (Transcript, error)
 	// ListTranscripts returns transcripts without text (Messages, Reply.Raw,
 	// Reply.NativeReasoning, Parsed.Reasoning, Parsed.Answer and Parsed.Parts
 	// are empty) unless full is set.
 	ListTranscripts(ctx context.Context, key RunKey, f TranscriptFilter, full bool, p Page) (items []Transcript, next string, err error)
+	// EndedRuns lists at most limit runs of any project that are in a terminal state
+	// and ended before a time (of one that never started, was created), in the order
+	// of their keys and after a key; withTexts leaves out those whose texts are gone.
+	EndedRuns(ctx context.Context, before time.Time, withTexts bool, after RunKey, limit int) ([]EndedRun, error)
+	// TextsOf counts the transcripts of a run that have texts, and the bytes that
+	// those and its prompts take as they are stored.
+	TextsOf(ctx context.Context, key RunKey) (transcripts, bytes int64, err error)
+	// RemoveTexts removes the texts of a run's transcripts in small steps, and keeps
+	// all else. A run in progress is a *StateError. What was begun can be gone on
+	// with by another call; from its beginning on, no text is read any more.
+	RemoveTexts(ctx context.Context, key RunKey) error
 	GetVerdict(ctx context.Context, key RunKey, transcript, id string) (Verdict, error)
 	// ListVerdicts lists the verdicts of a transcript, or of the whole run
 	// when transcript is "-".
@@ -219,4 +232,7 @@ type Observer interface {
 	RunStopped(key RunKey)
 	SampleFinished(key RunKey, condition string, outcome string, latency time.Duration)
 	RunEnded(key RunKey, state State, reason string, took time.Duration)
+	// Pruned tells what retention has removed, and why it ended early. It is called
+	// also when there was nothing to remove.
+	Pruned(removed Pruned, err error)
 }
