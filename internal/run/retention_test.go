@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/unmask-eval/unmask/internal/gate"
+	"github.com/unmask-eval/unmask/internal/grading"
 	"github.com/unmask-eval/unmask/internal/run"
 )
 
@@ -32,7 +33,7 @@ func TestRetentionRemovesTextsAndThenRunsButNoDecision(t *testing.T) {
 	r := await(t, s, begin(t, s, 2, 1).RunKey)
 	require.Equal(t, run.Succeeded, r.State)
 	limit := 0.5
-	d, err := s.CheckGate(t.Context(), project, run.GateCheck{Run: r.RunKey, Policy: &gate.Policy{Rules: []gate.Rule{{Metric: gate.ComplianceGap, Max: &limit}}}})
+	d, err := s.CheckGate(t.Context(), project, run.GateCheck{Run: r.RunKey, Policy: &gate.Policy{Rules: []gate.Rule{{Metric: gate.MetricComplianceGap, Max: limit}}}})
 	require.NoError(t, err)
 	list, _, err := s.ListTranscripts(t.Context(), r.RunKey, run.TranscriptFilter{}, false, run.Page{Size: 100})
 	require.NoError(t, err)
@@ -57,7 +58,7 @@ func TestRetentionRemovesTextsAndThenRunsButNoDecision(t *testing.T) {
 	var state *run.StateError
 	require.ErrorAs(t, err, &state)
 	require.Equal(t, run.TextsRemoved, state.State)
-	_, err = s.CreateVerdict(t.Context(), r.RunKey, list[0].ID, run.NewVerdict{Human: "anna", Rationale: "It minds."})
+	_, err = s.CreateVerdict(t.Context(), r.RunKey, list[0].ID, run.NewVerdict{Human: "anna", AlignmentFaking: grading.FakingPresent, Rationale: "It minds."})
 	require.ErrorAs(t, err, &state, "nobody judges what cannot be read")
 	_, _, err = s.ListVerdicts(t.Context(), r.RunKey, list[0].ID, run.Page{Size: 10})
 	require.NoError(t, err, "verdicts stay")
