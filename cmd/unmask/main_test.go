@@ -292,7 +292,7 @@ func TestPrune(t *testing.T) {
 		require.Equal(t, exitUsage, o.code, "%v: %s", args, o.err)
 		require.NoFileExists(t, path)
 	}
-	o := unmask(t, "", "run", "--model", "sim/alignment-faker", "--scenario", "helpful-only", "--max-queries", "2", "--store", path)
+	o := unmask(t, "", "run", "--model", "sim/alignment-faker", "--scenario", "helpful-only", "--samples", "1", "--store", path)
 	require.Equal(t, exitOK, o.code, o.err)
 	prune := func(args ...string) map[string]any {
 		o := unmask(t, "", append([]string{"prune", "--store.path", path, "--older-than", "1ns", "--output", "json"}, args...)...)

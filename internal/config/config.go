@@ -70,6 +70,9 @@ type Server struct {
 	// MaxRequestBytes bounds one request or one message of a stream, on both
 	// transports; 4 KiB to 256 MiB.
 	MaxRequestBytes int `koanf:"max_request_bytes"`
+	// MaxStreams bounds the streams (watchers and the like) that are open at once in
+	// this process, over both transports; 1 to 100000.
+	MaxStreams int `koanf:"max_streams"`
 	// RequestTimeout bounds a unary call that brings no earlier deadline.
 	RequestTimeout time.Duration `koanf:"request_timeout"`
 	// DrainTimeout bounds a graceful stop: samples in flight are waited for so
@@ -225,7 +228,7 @@ func Default() Config {
 		Server: Server{
 			Role:     RoleAll,
 			GRPCAddr: "127.0.0.1:8081", HTTPAddr: "127.0.0.1:8080", OpsAddr: "127.0.0.1:9090",
-			MaxRequestBytes: 16 << 20, RequestTimeout: time.Minute, DrainTimeout: 30 * time.Second,
+			MaxRequestBytes: 16 << 20, MaxStreams: 1024, RequestTimeout: time.Minute, DrainTimeout: 30 * time.Second,
 		},
 		Store:    Store{Path: filepath.Join(dataDir(), "unmask.db")},
 		Database: Database{MaxConnections: 16},
@@ -302,6 +305,9 @@ func (c *Config) Validate() error {
 	}
 	if n := c.Server.MaxRequestBytes; n < 4<<10 || n > 256<<20 {
 		add("server.max_request_bytes", "must be between 4096 and 268435456, got %d", n)
+	}
+	if n := c.Server.MaxStreams; n < 1 || n > 100_000 {
+		add("server.max_streams", "must be between 1 and 100000, got %d", n)
 	}
 	if d := c.Server.RequestTimeout; d <= 0 {
 		add("server.request_timeout", "must be positive, got %s", d)
