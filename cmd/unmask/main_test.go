@@ -285,8 +285,13 @@ func TestAGateIsWatched(t *testing.T) {
 func TestPrune(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "unmask.db")
 	for _, args := range [][]string{
-		{}, {"--texts"}, {"--older-than", "1h"}, {"--older-than", "1h", "--texts", "--runs"},
-		{"--older-than", "-1h", "--runs"}, {"--older-than", "1h", "--runs", "--output", "yaml"}, {"--older-than", "30d", "--runs"},
+		{},
+		{"--texts"},
+		{"--older-than", "1h"},
+		{"--older-than", "1h", "--texts", "--runs"},
+		{"--older-than", "-1h", "--runs"},
+		{"--older-than", "1h", "--runs", "--output", "yaml"},
+		{"--older-than", "30d", "--runs"},
 	} {
 		o := unmask(t, "", append([]string{"prune", "--store.path", path}, args...)...)
 		require.Equal(t, exitUsage, o.code, "%v: %s", args, o.err)
