@@ -122,7 +122,7 @@ Exit codes: 0 done or PASS, 1 BLOCK, 2 bad usage or input, 3 INCONCLUSIVE,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{exitUsage, err} })
 	root.AddCommand(
-		newDemo(), newServe(), newMigrate(), newRun(), newGate(), newSeries(), newCompare(), newPlan(), newGrade(), newCalibrate(), newParse(), newStats(),
+		newDemo(), newServe(), newMigrate(), newPrune(), newRun(), newGate(), newSeries(), newCompare(), newPlan(), newGrade(), newCalibrate(), newParse(), newStats(),
 		newScenarios(), newModels(), newDocuments(), newSimulate(), newVersion(),
 	)
 	return root

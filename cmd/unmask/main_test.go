@@ -282,6 +282,45 @@ func TestAGateIsWatched(t *testing.T) {
 	require.Empty(t, o.out)
 }
 
+func TestPrune(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "unmask.db")
+	for _, args := range [][]string{
+		{},
+		{"--texts"},
+		{"--older-than", "1h"},
+		{"--older-than", "1h", "--texts", "--runs"},
+		{"--older-than", "-1h", "--runs"},
+		{"--older-than", "1h", "--runs", "--output", "yaml"},
+		{"--older-than", "30d", "--runs"},
+	} {
+		o := unmask(t, "", append([]string{"prune", "--store.path", path}, args...)...)
+		require.Equal(t, exitUsage, o.code, "%v: %s", args, o.err)
+		require.NoFileExists(t, path)
+	}
+	o := unmask(t, "", "run", "--model", "sim/alignment-faker", "--scenario", "helpful-only", "--samples", "1", "--store", path)
+	require.Equal(t, exitOK, o.code, o.err)
+	prune := func(args ...string) map[string]any {
+		o := unmask(t, "", append([]string{"prune", "--store.path", path, "--older-than", "1ns", "--output", "json"}, args...)...)
+		require.Equal(t, exitOK, o.code, o.err)
+		var report map[string]any
+		require.NoError(t, json.Unmarshal([]byte(o.out), &report), o.out)
+		return report
+	}
+	dry := prune("--texts", "--dry-run")
+	require.Equal(t, true, dry["dryRun"])
+	require.NotZero(t, dry["transcripts"])
+	require.NotZero(t, dry["bytes"])
+	done := prune("--texts")
+	require.Equal(t, dry["transcripts"], done["transcripts"])
+	require.Equal(t, dry["bytes"], done["bytes"])
+	require.EqualValues(t, 1, done["textsOfRuns"])
+	require.Zero(t, prune("--texts")["textsOfRuns"])
+	require.EqualValues(t, 1, prune("--runs")["runs"])
+	o = unmask(t, "", "prune", "--store.path", path, "--older-than", "1h", "--runs")
+	require.Equal(t, exitOK, o.code, o.err)
+	require.Contains(t, o.out, "0 whole runs")
+}
+
 func TestMigrate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "unmask.db")
 	o := unmask(t, "", "migrate", "--database.url", "sqlite:"+path)

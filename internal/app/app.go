@@ -77,6 +77,7 @@ func New(ctx context.Context, cfg config.Config, log *zap.Logger) (*App, error) 
 		Queue:     a.queue.Queue,
 		QueueOnly: cfg.Server.Role == config.RoleAPI,
 		Observer:  telemetry.NewObserver(log, a.metrics), MaxRuns: cfg.Runs.MaxInProgress,
+		Retention: run.Retention{Transcripts: cfg.Retention.Transcripts, Runs: cfg.Retention.Runs},
 	})
 	if err != nil {
 		return nil, errors.Join(err, a.Close(ctx))
@@ -96,6 +97,11 @@ func (a *App) Start(ctx context.Context) error {
 
 // Resume continues every unfinished run in the store.
 func (a *App) Resume(ctx context.Context) error { return a.service.Resume(ctx) }
+
+// Prune removes what is too old.
+func (a *App) Prune(ctx context.Context, in run.Prune) (run.Pruned, error) {
+	return a.service.Prune(ctx, in)
+}
 
 // ResumeRun continues one unfinished run; one that has ended is left alone.
 func (a *App) ResumeRun(ctx context.Context, key run.RunKey) error {

@@ -105,6 +105,7 @@ func (a *App) newGRPC(s *servers) *health.Server {
 	steps := interceptor.Chain(interceptor.Deps{
 		Log: a.log, Count: a.metrics.Call, Status: rpc.Status, Validate: validate.Request,
 		TooLarge: rpc.TooLarge, Timeout: cfg.RequestTimeout, MaxBytes: cfg.MaxRequestBytes,
+		MaxStreams: cfg.MaxStreams, TooMany: rpc.TooManyStreams,
 	})
 	s.grpc = grpc.NewServer(
 		grpc.UnaryInterceptor(interceptor.Unary(steps)), grpc.StreamInterceptor(interceptor.Stream(steps)),

@@ -2,8 +2,6 @@ package app
 
 import (
 	"context"
-	"fmt"
-	"os"
 
 	"github.com/unmask-eval/unmask/internal/config"
 	"github.com/unmask-eval/unmask/internal/run"
@@ -20,13 +18,7 @@ type store interface {
 // openStore opens the store that the settings name.
 func openStore(ctx context.Context, cfg config.Config) (store, error) {
 	if cfg.Postgres() {
-		c := postgres.Config{URL: cfg.Database.URL, MaxConnections: cfg.Database.MaxConnections}
-		if cfg.Server.Role != config.RoleWorker {
-			// Tries of one checkpoint are counted under a lock of the process that
-			// decides, so one alone may; workers decide nothing.
-			c.Holder = holder()
-		}
-		s, err := postgres.Open(ctx, c)
+		s, err := postgres.Open(ctx, postgres.Config{URL: cfg.Database.URL, MaxConnections: cfg.Database.MaxConnections})
 		if err != nil {
 			return nil, err // not a store that is nil
 		}
@@ -37,15 +29,6 @@ func openStore(ctx context.Context, cfg config.Config) (store, error) {
 		return nil, err
 	}
 	return s, nil
-}
-
-// holder is what this process is called when it keeps others from a database.
-func holder() string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "an unknown host"
-	}
-	return fmt.Sprintf("unmask process %d on %.30s", os.Getpid(), host)
 }
 
 // Place says where the settings keep everything: a file, or a PostgreSQL URL

@@ -29,7 +29,9 @@ type Config struct {
 	Database Database `koanf:"database"`
 	Runs     Runs     `koanf:"runs"`
 	Log      Log      `koanf:"log"`
-	Models   []Model  `koanf:"models"`
+	// Retention says what the server removes by itself.
+	Retention Retention `koanf:"retention"`
+	Models    []Model   `koanf:"models"`
 	// Graders are judges and panels beside the built-in rubric.
 	Graders []Grader `koanf:"graders"`
 }
@@ -44,17 +46,15 @@ const (
 	RoleWorker = "worker"
 )
 
-// replicaName is what a replica may be called.
-var replicaName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,63}$`)
-
 // Server is about listening and serving.
 type Server struct {
 	// Role is what this process does: RoleAll, RoleAPI or RoleWorker.
 	Role string `koanf:"role"`
-	// Replica is the lasting name of this process among those that share a PostgreSQL
-	// database, or "": the process that starts with the name of one that has ended
-	// takes its work over at once. No two live processes may have one name. At most
-	// 63 letters, digits, '.', '_' or '-'.
+	// Replica is the lasting name of this process among those that share a
+	// PostgreSQL database: the next process of the name takes over at once what this
+	// one had. At most 63 letters, digits, '.', '_' or '-', not starting with
+	// punctuation. "", the default, is no name; two processes that live at the same
+	// time must not have one name, and a default of the host's would give it to them.
 	Replica string `koanf:"replica"`
 	// GRPCAddr is host:port of the gRPC server. Port 0 picks a free one.
 	GRPCAddr string `koanf:"grpc_addr"`
@@ -70,6 +70,9 @@ type Server struct {
 	// MaxRequestBytes bounds one request or one message of a stream, on both
 	// transports; 4 KiB to 256 MiB.
 	MaxRequestBytes int `koanf:"max_request_bytes"`
+	// MaxStreams bounds the streams (watchers and the like) that are open at once in
+	// this process, over both transports; 1 to 100000.
+	MaxStreams int `koanf:"max_streams"`
 	// RequestTimeout bounds a unary call that brings no earlier deadline.
 	RequestTimeout time.Duration `koanf:"request_timeout"`
 	// DrainTimeout bounds a graceful stop: samples in flight are waited for so
@@ -119,6 +122,15 @@ type Runs struct {
 	// Record is a file to which every exchange with a model is added, for a replay;
 	// "" records nothing. It holds prompts and replies, and no credentials.
 	Record string `koanf:"record"`
+}
+
+// Retention is how long what runs leave is kept after their end. 0, the default,
+// is for ever; otherwise at least an hour.
+type Retention struct {
+	// Transcripts is for the texts of transcripts: prompts, replies and their parse.
+	Transcripts time.Duration `koanf:"transcripts"`
+	// Runs is for whole runs. Decisions, with their evidence, always stay.
+	Runs time.Duration `koanf:"runs"`
 }
 
 // Log is about logging.
@@ -216,7 +228,7 @@ func Default() Config {
 		Server: Server{
 			Role:     RoleAll,
 			GRPCAddr: "127.0.0.1:8081", HTTPAddr: "127.0.0.1:8080", OpsAddr: "127.0.0.1:9090",
-			MaxRequestBytes: 16 << 20, RequestTimeout: time.Minute, DrainTimeout: 30 * time.Second,
+			MaxRequestBytes: 16 << 20, MaxStreams: 1024, RequestTimeout: time.Minute, DrainTimeout: 30 * time.Second,
 		},
 		Store:    Store{Path: filepath.Join(dataDir(), "unmask.db")},
 		Database: Database{MaxConnections: 16},
@@ -257,6 +269,8 @@ func (e *Error) Error() string {
 	return "configuration: " + strings.Join(lines, "\n               ")
 }
 
+var replicaName = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9._-]{0,62})?$`)
+
 var modelName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
 // Validate returns an *Error with every problem, or nil. It fills in the
@@ -286,11 +300,14 @@ func (c *Config) Validate() error {
 	default:
 		add("server.role", "must be all, api or worker, got %q", c.Server.Role)
 	}
-	if name := c.Server.Replica; name != "" && !replicaName.MatchString(name) {
-		add("server.replica", "must be at most 63 letters, digits, '.', '_' or '-', got %q", name)
+	if r := c.Server.Replica; !replicaName.MatchString(r) {
+		add("server.replica", "must be at most 63 letters, digits, '.', '_' or '-', starting with a letter or digit, got %q", r)
 	}
 	if n := c.Server.MaxRequestBytes; n < 4<<10 || n > 256<<20 {
 		add("server.max_request_bytes", "must be between 4096 and 268435456, got %d", n)
+	}
+	if n := c.Server.MaxStreams; n < 1 || n > 100_000 {
+		add("server.max_streams", "must be between 1 and 100000, got %d", n)
 	}
 	if d := c.Server.RequestTimeout; d <= 0 {
 		add("server.request_timeout", "must be positive, got %s", d)
@@ -304,6 +321,14 @@ func (c *Config) Validate() error {
 	c.Database.check(add)
 	if n := c.Runs.MaxInProgress; n < 1 || n > 10000 {
 		add("runs.max_in_progress", "must be between 1 and 10000, got %d", n)
+	}
+	for _, r := range []struct {
+		key  string
+		kept time.Duration
+	}{{"retention.transcripts", c.Retention.Transcripts}, {"retention.runs", c.Retention.Runs}} {
+		if d := r.kept; d != 0 && d < time.Hour {
+			add(r.key, "must be at least 1h, or 0 to keep for ever, got %s", d)
+		}
 	}
 	if l := c.Log.Level; l != "debug" && l != "info" && l != "warn" && l != "error" {
 		add("log.level", "must be debug, info, warn or error, got %q", l)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -109,6 +110,9 @@ func TestBadSettingsAreAllNamed(t *testing.T) {
 		{"a panel of a panel and of nothing", "graders:\n- {id: a, kind: panel, members: [rubric, a, none], rule: vote, quorum: 4, grey_low: 0.9, grey_high: 0.1}\n", nil, []string{"graders[0].rule", "graders[0].members[1]", "graders[0].members[2]", "graders[0].quorum", "graders[0].grey_low", "graders[0].grey_low"}},
 		{"escalation among three", "graders:\n- {id: j, kind: judge, model: sim/judge}\n- {id: k, kind: judge, model: sim/judge}\n- {id: a, kind: panel, rule: escalation, quorum: 1, members: [rubric, j, k]}\n", nil, []string{"graders[2].members", "graders[2].quorum"}},
 		{"an unknown setting of a grader", "graders:\n- {id: a, kind: judge, model: sim/judge, vote: 3}\n", nil, []string{"graders[0].vote"}},
+		{"a bad replica", "server: {replica: 'a b'}\n", nil, []string{"server.replica"}},
+		{"a long replica", "server: {replica: " + strings.Repeat("a", 64) + "}\n", nil, []string{"server.replica"}},
+		{"retention of less than an hour", "retention: {transcripts: 5s, runs: -1h}\n", nil, []string{"retention.transcripts", "retention.runs"}},
 		{"a value of the wrong type", "server:\n  drain_timeout: soon\n", nil, []string{"server.drain_timeout"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -59,7 +59,7 @@ func New(ctx context.Context, c Config) (http.Handler, error) {
 		}
 	}
 	root := http.NewServeMux()
-	root.Handle("/", strictBody(c.MaxBytes, mux))
+	root.Handle("/", strictBody(c.MaxBytes, retryLater(mux)))
 	root.Handle(gradeStreamPath, gradeStream(c.Conn, c.MaxBytes))
 	root.Handle(importLabelsPath, importLabels(c.Conn))
 	root.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {

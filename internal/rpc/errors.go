@@ -52,6 +52,9 @@ func TooLarge(size, limit int) error {
 		map[string]string{"maximum": strconv.Itoa(limit)})
 }
 
+// TooManyStreams is the error for a stream where limit are open.
+func TooManyStreams(limit int) error { return &run.LimitError{What: "open streams", Limit: limit} }
+
 // Status turns an error of the domain into a gRPC status with exactly one
 // ErrorInfo, whose reason is documented in api/proto/unmask/v1/error.proto. It
 // is the only such table. An error that it does not know becomes INTERNAL with

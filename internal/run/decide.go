@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/unmask-eval/unmask/internal/gate"
 )
@@ -49,21 +50,11 @@ func (s *Service) CheckGate(ctx context.Context, project string, in GateCheck) (
 		}
 		evidence.Baseline = base.AsBaseline()
 	}
-	// Tries of one checkpoint count each other, so they are decided one after the
-	// other: of two at the same time both would be the first.
-	defer s.deciding.lock(project + " " + checkpoint)()
-	if evidence.Earlier, err = s.earlierDecisions(ctx, in.Run, checkpoint); err != nil {
-		return Decision{}, err
-	}
-	now := s.deps.Now()
-	d := Decision{
-		Project: project, Gate: gateID, ID: newID(now), Run: in.Run, Policy: policy,
-		Decision: gate.Decide(policy, evidence, now), Evidence: evidence, CreateTime: now,
-	}
+	d := Decision{Project: project, Gate: gateID, ID: newID(s.deps.Now()), Run: in.Run, Policy: policy}
 	if in.RequestID != "" {
 		d.ID = decisionOf(in.RequestID)
 	}
-	err = s.deps.Store.SaveDecision(ctx, d)
+	err = s.decideTry(ctx, &d, evidence, checkpoint)
 	var exists *ExistsError
 	if in.RequestID != "" && errors.As(err, &exists) {
 		// Another request with this id was faster.
@@ -73,6 +64,31 @@ func (s *Service) CheckGate(ctx context.Context, project string, in GateCheck) (
 		return Decision{}, fmt.Errorf("check gate on %s: keep the decision: %w", in.Run.Name(), err)
 	}
 	return d, nil
+}
+
+// decideTry decides d's run and keeps d. Tries of one checkpoint count each other,
+// so they are decided one after the other: of two at the same time both would be
+// the first. In this process a lock sees to it. Another process that was faster is
+// noticed by the store, and what it kept is counted then; so somebody gets on
+// whenever somebody has to begin again.
+func (s *Service) decideTry(ctx context.Context, d *Decision, evidence gate.Evidence, checkpoint string) error {
+	defer s.deciding.lock(d.Project + " " + checkpoint)()
+	for {
+		tries, err := s.triesOf(ctx, d.Run, checkpoint)
+		if err != nil {
+			return err
+		}
+		evidence.Earlier = tries.earlier
+		// The order of the times is that of the tries, also when the clocks of the
+		// processes differ: it says which of them count for a run.
+		d.CreateTime = later(s.deps.Now(), tries.last.Add(time.Microsecond))
+		d.Decision, d.Evidence = gate.Decide(d.Policy, evidence, d.CreateTime), evidence
+		err = s.deps.Store.SaveTry(ctx, *d, tries.seen)
+		var overtaken *TriesError
+		if !errors.As(err, &overtaken) {
+			return err
+		}
+	}
 }
 
 // decisionOf is the id of the decision that a request with an id of its own

@@ -40,6 +40,18 @@ func (e *StateError) Error() string {
 	return fmt.Sprintf("%s is %s; this needs %s", e.Name, e.State, e.Want)
 }
 
+// TriesError says that a checkpoint has other decisions than were counted.
+type TriesError struct {
+	Checkpoint string
+	// Seen were counted, and Have are there.
+	Seen, Have int
+}
+
+// Error implements error.
+func (e *TriesError) Error() string {
+	return fmt.Sprintf("checkpoint %s has %d decisions and not %d", e.Checkpoint, e.Have, e.Seen)
+}
+
 // Violation is one wrong field.
 type Violation struct {
 	// Field is the field's path in the request, in proto names, such as "plan.samples_per_query".

@@ -32,8 +32,6 @@ type executor struct {
 	// outage stops what dispatches while the database is away.
 	outage outage
 
-	// creating is held while a run is created, so that the limit holds.
-	creating sync.Mutex
 	// opening is held while the queue is opened or closed.
 	opening sync.Mutex
 	opened  bool
@@ -81,12 +79,10 @@ func (x *executor) isClosed() bool {
 
 // create keeps a new run and queues it, within the limit of runs in progress.
 func (x *executor) create(ctx context.Context, r Run) (Run, error) {
-	x.creating.Lock()
-	defer x.creating.Unlock()
-	if err := x.hasRoom(ctx); err != nil {
-		return Run{}, err
+	if x.isClosed() {
+		return Run{}, &DrainingError{}
 	}
-	kept, err := x.deps.Store.CreateRun(ctx, r)
+	kept, err := x.deps.Store.CreateRunWithin(ctx, r, x.room)
 	if err != nil {
 		return Run{}, err
 	}
@@ -100,8 +96,7 @@ func (x *executor) create(ctx context.Context, r Run) (Run, error) {
 	return kept, nil
 }
 
-// hasRoom returns the error that create would return as things stand. A run that
-// waits for its model is not in progress.
+// hasRoom returns the error that create would return as things stand.
 func (x *executor) hasRoom(ctx context.Context) error {
 	if x.isClosed() {
 		return &DrainingError{}
@@ -110,6 +105,12 @@ func (x *executor) hasRoom(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("count the runs in progress: %w", err)
 	}
+	return x.room(unfinished)
+}
+
+// room returns an error when there are as many runs in progress as there may be,
+// whoever carries them out. A run that waits for its model is not in progress.
+func (x *executor) room(unfinished []Run) error {
 	n := 0
 	for _, r := range unfinished {
 		if _, err := x.deps.Models.Model(r.Model); err == nil {

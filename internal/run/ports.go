@@ -86,6 +86,12 @@ type Store interface {
 
 	// CreateRun keeps a new run with all counters but Progress.Planned at 0.
 	CreateRun(ctx context.Context, r Run) (Run, error)
+	// CreateRunWithin is CreateRun for as long as room returns nil for the runs that
+	// ListUnfinished lists; an error of room keeps the run out. What a repeated
+	// request has created is returned whether there is room or not. One call at a
+	// time looks and creates, also among the processes that share the store.
+	// room may be called again, and must not use the store.
+	CreateRunWithin(ctx context.Context, r Run, room func(unfinished []Run) error) (Run, error)
 	GetRun(ctx context.Context, key RunKey) (Run, error)
 	// ListRuns lists the runs of an evaluation, or of all when evaluation is "-".
 	ListRuns(ctx context.Context, project, evaluation string, p Page) (items []Run, next string, err error)
@@ -113,11 +119,24 @@ type Store interface {
 	// tells fn the index. It costs what the rows cost that it finds.
 	EachRowIn(ctx context.Context, key RunKey, first, end int, fn func(index int, r Row) error) error
 
+	// GetTranscript, and ListTranscripts with full, return a *StateError whose State
+	// is TextsRemoved for a run whose texts were removed.
 	GetTranscript(ctx context.Context, key RunKey, id string) (Transcript, error)
 	// ListTranscripts returns transcripts without text (Messages, Reply.Raw,
 	// Reply.NativeReasoning, Parsed.Reasoning, Parsed.Answer and Parsed.Parts
 	// are empty) unless full is set.
 	ListTranscripts(ctx context.Context, key RunKey, f TranscriptFilter, full bool, p Page) (items []Transcript, next string, err error)
+	// EndedRuns lists at most limit runs of any project that are in a terminal state
+	// and ended before a time (of one that never started, was created), in the order
+	// of their keys and after a key; withTexts leaves out those whose texts are gone.
+	EndedRuns(ctx context.Context, before time.Time, withTexts bool, after RunKey, limit int) ([]EndedRun, error)
+	// TextsOf counts the transcripts of a run that have texts, and the bytes that
+	// those and its prompts take as they are stored.
+	TextsOf(ctx context.Context, key RunKey) (transcripts, bytes int64, err error)
+	// RemoveTexts removes the texts of a run's transcripts in small steps, and keeps
+	// all else. A run in progress is a *StateError. What was begun can be gone on
+	// with by another call; from its beginning on, no text is read any more.
+	RemoveTexts(ctx context.Context, key RunKey) error
 	GetVerdict(ctx context.Context, key RunKey, transcript, id string) (Verdict, error)
 	// ListVerdicts lists the verdicts of a transcript, or of the whole run
 	// when transcript is "-".
@@ -160,13 +179,18 @@ type Store interface {
 	DeleteGate(ctx context.Context, project, id string) error
 	// SaveDecision returns an *ExistsError when the gate has a decision of this id.
 	SaveDecision(ctx context.Context, d Decision) error
+	// SaveTry is SaveDecision for one that rests on the decisions on its Checkpoint
+	// (not ""): unless they are still seen in number, on whatever runs, it returns a
+	// *TriesError and keeps nothing. One call at a time counts and keeps, also among
+	// the processes that share the store.
+	SaveTry(ctx context.Context, d Decision, seen int) error
 	GetDecision(ctx context.Context, project, gateID, id string) (Decision, error)
 	// ListDecisions lists the decisions of a gate, or of all when gateID is
 	// "*", narrowed to one run unless run is nil.
 	ListDecisions(ctx context.Context, project, gateID string, run *RunKey, p Page) (items []Decision, next string, err error)
 
 	// EarlierDecisions returns every decision whose Checkpoint is this one (not
-	// "") on another run than except, oldest first, without Policy and Evidence.
+	// "") on another run than except (the zero key: on any run), oldest first, without Policy and Evidence.
 	EarlierDecisions(ctx context.Context, project, checkpoint string, except RunKey) ([]Decision, error)
 
 	// Ready returns nil when the store can be used and its schema is current.
@@ -208,4 +232,7 @@ type Observer interface {
 	RunStopped(key RunKey)
 	SampleFinished(key RunKey, condition string, outcome string, latency time.Duration)
 	RunEnded(key RunKey, state State, reason string, took time.Duration)
+	// Pruned tells what retention has removed, and why it ended early. It is called
+	// also when there was nothing to remove.
+	Pruned(removed Pruned, err error)
 }

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/unmask-eval/unmask/internal/gate"
@@ -71,6 +72,10 @@ func (s *Service) ListVerdicts(ctx context.Context, key RunKey, transcriptID str
 		_, err = s.deps.Store.GetRun(ctx, key)
 	} else {
 		_, err = s.deps.Store.GetTranscript(ctx, key, transcriptID)
+		var state *StateError
+		if errors.As(err, &state) && state.State == TextsRemoved {
+			err = nil // it is there, and its verdicts are
+		}
 	}
 	if err != nil {
 		return nil, "", err

@@ -36,8 +36,8 @@ const (
 	DefaultMaxTokens = 4096
 )
 
-// Deps are what a Service works with. All but Prices, Registry, Observer, Now, MaxRuns
-// and QueueOnly are required.
+// Deps are what a Service works with. All but Prices, Registry, Observer, Now, MaxRuns,
+// QueueOnly and Retention are required.
 type Deps struct {
 	Store     Store
 	Scenarios Scenarios
@@ -58,6 +58,8 @@ type Deps struct {
 	// MaxRuns bounds the runs in progress at once in the store; default 64. Several
 	// processes that create runs at the same moment may exceed it by one each.
 	MaxRuns int
+	// Retention is applied by a Service that carries out runs, from Resume to Close.
+	Retention Retention
 }
 
 // Service is the use-cases. Close it when it is no longer needed.
@@ -100,6 +102,7 @@ func (s *Service) Resume(ctx context.Context) error {
 		return err
 	}
 	s.exec.reconcile()
+	s.retain()
 	return nil
 }
 
@@ -385,6 +388,9 @@ func (silent) SampleFinished(RunKey, string, string, time.Duration) {}
 
 // RunStopped implements Observer.
 func (silent) RunStopped(RunKey) {}
+
+// Pruned implements Observer.
+func (silent) Pruned(Pruned, error) {}
 
 // RunEnded implements Observer.
 func (silent) RunEnded(RunKey, State, string, time.Duration) {}

@@ -489,4 +489,5 @@ func (*failures) RunNotResumed(run.RunKey, string)                         {}
 func (*failures) RunStarted(run.RunKey, int, int)                          {}
 func (*failures) RunStopped(run.RunKey)                                    {}
 func (*failures) SampleFinished(run.RunKey, string, string, time.Duration) {}
+func (*failures) Pruned(run.Pruned, error)                                 {}
 func (*failures) RunEnded(run.RunKey, run.State, string, time.Duration)    {}

@@ -9,16 +9,42 @@ import (
 	"github.com/unmask-eval/unmask/internal/gate"
 )
 
-// earlierDecisions lists the decisions that count as tries before a run: those
-// on other runs of its checkpoint that were taken before the run itself was first
-// looked at. What was tried after it does not make its own decision worse when it
-// is asked for again.
-func (s *Service) earlierDecisions(ctx context.Context, key RunKey, checkpoint string) ([]gate.Earlier, error) {
+// tries are the decisions on a checkpoint as one run sees them.
+type tries struct {
+	// earlier count as tries before the run: those on other runs that were taken
+	// before the run itself was first looked at. What was tried after it does not
+	// make its own decision worse when it is asked for again.
+	earlier []gate.Earlier
+	// seen is how many there are in all, and last when the last was taken.
+	seen int
+	last time.Time
+}
+
+// triesOf counts the decisions on a run's checkpoint. A decision that counts on
+// them is kept by Store.SaveTry, and is later than last.
+func (s *Service) triesOf(ctx context.Context, key RunKey, checkpoint string) (tries, error) {
+	// First of all: what is kept in between is seen below, and counted.
+	all, err := s.deps.Store.EarlierDecisions(ctx, key.Project, checkpoint, RunKey{})
+	if err != nil {
+		return tries{}, fmt.Errorf("look for decisions on the checkpoint of %s: %w", key.Name(), err)
+	}
+	out := tries{seen: len(all)}
+	for _, d := range all {
+		out.last = later(out.last, d.CreateTime)
+	}
 	first, err := s.firstLook(ctx, key)
 	if err != nil {
-		return nil, err
+		return tries{}, err
 	}
-	return earlierDecisions(ctx, s.deps.Store, key, checkpoint, first)
+	out.earlier = triesBefore(all, key, first)
+	return out, nil
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // firstLook is when a decision on the run first rested on its whole data; zero
@@ -50,8 +76,15 @@ func earlierDecisions(ctx context.Context, store Store, key RunKey, checkpoint s
 	if err != nil {
 		return nil, fmt.Errorf("look for earlier decisions on the checkpoint of %s: %w", key.Name(), err)
 	}
+	return triesBefore(decisions, key, before), nil
+}
+
+func triesBefore(decisions []Decision, key RunKey, before time.Time) []gate.Earlier {
 	var out []gate.Earlier
 	for _, d := range decisions {
+		if d.Run == key {
+			continue
+		}
 		if !before.IsZero() && !d.CreateTime.Before(before) {
 			continue
 		}
@@ -66,7 +99,7 @@ func earlierDecisions(ctx context.Context, store Store, key RunKey, checkpoint s
 		}
 		out = append(out, e)
 	}
-	return out, nil
+	return out
 }
 
 // keyedLock has a lock for each key that is in use.

@@ -7,9 +7,13 @@ import (
 	"time"
 )
 
-// pollInterval is how often a watcher looks at the store when nobody tells it
-// of a change, as when another process carries the run out.
-const pollInterval = 2 * time.Second
+// How often a watcher looks at the store when nobody tells it of a change, as when
+// another process carries the run out: soon after a change, and then less and less
+// often. A look is one row by its key.
+const (
+	pollSoon = 250 * time.Millisecond
+	pollMost = 2 * time.Second
+)
 
 // interimShare bounds the share of time that a watcher spends on computing
 // interim results: they are computed again after 1/interimShare times what
@@ -32,6 +36,7 @@ func (s *Service) WatchRun(ctx context.Context, key RunKey, interval time.Durati
 	var last Progress
 	var state State
 	var nextInterim time.Time
+	poll := pollSoon
 	for first := true; ; first = false {
 		news := s.exec.feed.next(key)
 		r, err := s.deps.Store.GetRun(ctx, key)
@@ -41,6 +46,7 @@ func (s *Service) WatchRun(ctx context.Context, key RunKey, interval time.Durati
 		}
 		if first || r.Progress != last || r.State != state {
 			last, state = r.Progress, r.State
+			poll = pollSoon
 			u := Update{Run: r}
 			if began := s.deps.Now(); !r.State.Terminal() && !first && began.After(nextInterim) {
 				u.Interim = s.interim(ctx, r)
@@ -56,7 +62,8 @@ func (s *Service) WatchRun(ctx context.Context, key RunKey, interval time.Durati
 			s.exec.feed.leave(key)
 			return nil
 		}
-		err = s.await(ctx, news, interval)
+		err = s.await(ctx, news, interval, poll)
+		poll = min(2*poll, pollMost)
 		s.exec.feed.leave(key)
 		if err != nil {
 			return fmt.Errorf("watch %s: %w", key.Name(), err)
@@ -64,9 +71,9 @@ func (s *Service) WatchRun(ctx context.Context, key RunKey, interval time.Durati
 	}
 }
 
-// await waits for at least interval, and then for a change. When the run is left
+// await waits for at least interval, and then for a change or as long as look. When the run is left
 // by whoever carried it out, which is its end as a rule, it returns at once.
-func (s *Service) await(ctx context.Context, n news, interval time.Duration) error {
+func (s *Service) await(ctx context.Context, n news, interval, look time.Duration) error {
 	pause := time.NewTimer(interval)
 	defer pause.Stop()
 	select {
@@ -78,7 +85,7 @@ func (s *Service) await(ctx context.Context, n news, interval time.Duration) err
 	case <-s.exec.draining:
 		return &DrainingError{}
 	}
-	poll := time.NewTimer(pollInterval)
+	poll := time.NewTimer(look)
 	defer poll.Stop()
 	select {
 	case <-n.changed:

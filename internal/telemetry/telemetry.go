@@ -133,6 +133,20 @@ func (o *Observer) RunStopped(key run.RunKey) {
 	o.log.Info("run left for later", zap.String("project", key.Project), zap.String("run", key.Name()))
 }
 
+// Pruned implements run.Observer.
+func (o *Observer) Pruned(removed run.Pruned, err error) {
+	fields := []zap.Field{
+		zap.Int64("runs", removed.Runs), zap.Int64("texts_of_runs", removed.TextsOfRuns),
+		zap.Int64("transcripts", removed.Transcripts), zap.Int64("bytes", removed.Bytes),
+	}
+	switch {
+	case err != nil:
+		o.log.Warn("retention ended early, and goes on the next time", append(fields, zap.Error(err))...)
+	case removed != run.Pruned{}:
+		o.log.Info("retention removed what was too old", fields...)
+	}
+}
+
 // RunEnded implements run.Observer.
 func (o *Observer) RunEnded(key run.RunKey, state run.State, reason string, took time.Duration) {
 	o.metrics.active.Dec()

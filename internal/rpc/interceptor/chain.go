@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -31,6 +32,10 @@ type Deps struct {
 	Timeout time.Duration
 	// MaxBytes bounds one message.
 	MaxBytes int
+	// MaxStreams bounds the streams that are open at once.
+	MaxStreams int
+	// TooMany is the error for one more.
+	TooMany func(limit int) error
 }
 
 // Chain returns the steps of every call, outermost first.
@@ -41,6 +46,7 @@ func Chain(d Deps) []Step {
 		{Name: "metrics", Around: d.metrics},
 		{Name: "status", Around: d.status},
 		{Name: "recovery", Around: d.recovery},
+		{Name: "stream-limit", Around: streamLimit(d.MaxStreams, d.TooMany)},
 		{Name: "deadline", Around: d.deadline},
 		{Name: "size-limit", Message: d.size},
 		{Name: "validation", Message: d.validate},
@@ -109,6 +115,24 @@ func (d Deps) recovery(ctx context.Context, _ Call, next func(context.Context) e
 		}
 	}()
 	return next(ctx)
+}
+
+// streamLimit refuses a stream beyond most. Each holds a goroutine and what the
+// transport buffers for it, however slow its client is. Health checks are let through.
+func streamLimit(most int, tooMany func(int) error) func(context.Context, Call, func(context.Context) error) error {
+	open := make(chan struct{}, most)
+	return func(ctx context.Context, c Call, next func(context.Context) error) error {
+		if !c.Stream || strings.HasPrefix(c.Method, "/grpc.health.") {
+			return next(ctx)
+		}
+		select {
+		case open <- struct{}{}:
+			defer func() { <-open }()
+			return next(ctx)
+		default:
+			return tooMany(most)
+		}
+	}
 }
 
 // deadline gives unary calls a deadline; streams last as long as they need.

@@ -18,8 +18,7 @@ type Config struct {
 	// parameters and environment variables of libpq (sslmode, PGPASSWORD, ...).
 	// Required.
 	URL string
-	// MaxConnections bounds the connections of this process, beside one that
-	// holds the lock of Holder; default 16.
+	// MaxConnections bounds the connections of this process; default 16.
 	MaxConnections int
 	// Writers is how many transactions write finished samples at once; default 2,
 	// and at most MaxConnections. The samples of one run always go to one of them.
@@ -30,9 +29,6 @@ type Config struct {
 	// BatchRows is about how many samples go into one commit; default 200. A
 	// single request is never split.
 	BatchRows int
-	// Holder names this process to others that want the database. Unless it is
-	// "", Open takes a lock that one process at a time can have.
-	Holder string
 }
 
 // complete fills in defaults and reports every field that is wrong.

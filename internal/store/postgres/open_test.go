@@ -130,45 +130,13 @@ func TestMigrateWantsUTF8(t *testing.T) {
 	require.ErrorContains(t, err, "LATIN1")
 }
 
-func TestOneProcessCarriesOutTheRuns(t *testing.T) {
+// The connections that a restart of the database has cut are replaced.
+func TestReadyWhenEveryConnectionWasCut(t *testing.T) {
 	url := migrated(t)
-	first, err := postgres.Open(t.Context(), postgres.Config{URL: url, Holder: "unmask process 7 on moon"})
-	require.NoError(t, err)
-	var held *postgres.HeldError
-	_, err = postgres.Open(t.Context(), postgres.Config{URL: url, Holder: "another"})
-	require.ErrorAs(t, err, &held)
-	require.Contains(t, held.Holder, "unmask process 7 on moon at 127.0.0.1")
-	require.ErrorContains(t, err, "--server")
-	require.NotContains(t, err.Error(), password(url))
-	open(t, postgres.Config{URL: url})                       // does not ask for the lock
-	open(t, postgres.Config{URL: migrated(t), Holder: "it"}) // another database, another lock
-	require.NoError(t, first.Close(t.Context()))
-	open(t, postgres.Config{URL: url, Holder: "another"})
-}
-
-func TestALostLockIsTakenAgainOrSaid(t *testing.T) {
-	url := migrated(t)
-	s := open(t, postgres.Config{URL: url, Holder: "first"})
-	cut := func() {
-		require.EqualValues(t, 1, number(t, url, "SELECT count(*) FROM (SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'first') ended"))
-	}
-	cut()
+	s := open(t, postgres.Config{URL: url})
 	require.NoError(t, s.Ready(t.Context()))
 	exec(t, url, "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'unmask' AND datname = current_database()")
-	require.NoError(t, s.Ready(t.Context()), "also when every connection is gone")
-	var held *postgres.HeldError
-	_, err := postgres.Open(t.Context(), postgres.Config{URL: url, Holder: "second"})
-	require.ErrorAs(t, err, &held, "it was taken again")
-	cut()
-	open(t, postgres.Config{URL: url, Holder: "second"})
-	require.ErrorAs(t, s.Ready(t.Context()), &held)
-	require.Contains(t, held.Holder, "second")
-}
-
-func password(url string) string {
-	_, rest, _ := strings.Cut(url, "unmask:")
-	secret, _, _ := strings.Cut(rest, "@")
-	return secret
+	require.NoError(t, s.Ready(t.Context()))
 }
 
 func TestWhatWasKeptIsThereAfterReopening(t *testing.T) {
@@ -198,7 +166,7 @@ func TestTwoSchemasOfOneDatabaseAreApart(t *testing.T) {
 		in := fmt.Sprintf("%s&search_path=%s", url, name)
 		_, _, err := postgres.Migrate(t.Context(), in)
 		require.NoError(t, err)
-		stores = append(stores, open(t, postgres.Config{URL: in, Holder: name}))
+		stores = append(stores, open(t, postgres.Config{URL: in}))
 	}
 	_, err := stores[0].CreateEvaluation(t.Context(), run.Evaluation{Project: "p", ID: "e"})
 	require.NoError(t, err)

@@ -20,6 +20,9 @@ var dialect = relational.Dialect{
 	True: "true", False: "false",
 	Contains: func(text, part string) string { return "strpos(" + text + ", " + part + ") > 0" },
 	Lock:     " FOR UPDATE",
+	// The lock goes with the transaction, and the next statement sees what the one
+	// before it has committed. Names that share a hash wait for each other, no more.
+	Exclude: "SELECT pg_advisory_xact_lock(1970171763, hashtext(current_schema()::text || ' ' || ?::text))",
 }
 
 // numbered remembers queries in the form of number. Queries are constants, so

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -25,7 +24,6 @@ type Store struct {
 	pool    *pgxpool.Pool
 	where   string
 	schema  int64
-	guard   *guard
 	writers *writers
 	calls   *relational.Calls
 	// base outlives every call.
@@ -40,8 +38,8 @@ var _ run.Store = (*Store)(nil)
 // Open connects to the database. ctx bounds the opening only.
 //
 // It changes nothing: a schema that is not the one that this binary works with
-// is a *relational.SchemaError. A *HeldError says that another process has the
-// lock that Config.Holder asks for. The caller closes the store.
+// is a *relational.SchemaError. Any number of processes may open one database.
+// The caller closes the store.
 func Open(ctx context.Context, c Config) (_ *Store, err error) {
 	c, err = c.complete()
 	if err != nil {
@@ -77,16 +75,6 @@ func Open(ctx context.Context, c Config) (_ *Store, err error) {
 	if err := s.checkSchema(ctx); err != nil {
 		return nil, fmt.Errorf("open database %s: %w", s.where, err)
 	}
-	if c.Holder != "" {
-		if s.guard, err = takeGuard(ctx, pc.ConnConfig, c.Holder); err != nil {
-			var held *HeldError
-			if errors.As(err, &held) {
-				return nil, err
-			}
-			return nil, fmt.Errorf("open database %s: %w", s.where, err)
-		}
-		undo = append(undo, func() error { return s.guard.release(s.base) })
-	}
 	if s.Store, err = relational.New(database{s}, dialect); err != nil {
 		return nil, fmt.Errorf("open database %s: %w", s.where, err)
 	}
@@ -109,30 +97,18 @@ func (s *Store) close(ctx context.Context) error {
 	err := s.calls.Close(ctx, func() {})
 	s.writers.stop()
 	s.pool.Close()
-	if s.guard != nil {
-		end, cancel := context.WithTimeout(s.base, 5*time.Second)
-		defer cancel()
-		err = errors.Join(err, s.guard.release(end))
-	}
 	if err = errors.Join(err, s.Release()); err != nil {
 		return fmt.Errorf("close database %s: %w", s.where, err)
 	}
 	return nil
 }
 
-// Ready implements run.Store: the database answers, its schema is the one that
-// this binary knows, and this process still has the lock that it opened it with.
+// Ready implements run.Store: the database answers, and its schema is the one that
+// this binary knows.
 func (s *Store) Ready(ctx context.Context) error {
 	return s.calls.Do(ctx, "check the database", func(ctx context.Context) error {
 		// One of the pool's connections may be from before a restart.
-		err := again(ctx, readyPatience, func() error { return s.checkSchema(ctx) })
-		if err != nil {
-			return err
-		}
-		if s.guard == nil {
-			return nil
-		}
-		return s.guard.check(ctx)
+		return again(ctx, readyPatience, func() error { return s.checkSchema(ctx) })
 	})
 }
 
@@ -174,7 +150,6 @@ const (
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
 	undefinedTable       = "42P01"
-	lockNotAvailable     = "55P03"
 )
 
 // attempts bounds how often a transaction is begun while others are in the way.

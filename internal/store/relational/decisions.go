@@ -48,6 +48,32 @@ func (s *Store) scanDecision(row Scanner) (d run.Decision, err error) {
 // SaveDecision implements run.Store. A decision is never overwritten: a second
 // one of the same name is a *run.ExistsError.
 func (s *Store) SaveDecision(ctx context.Context, d run.Decision) error {
+	return s.saveDecision(ctx, d, func(Tx) error { return nil })
+}
+
+const countDecisions = "SELECT count(*) FROM decisions WHERE project = ? AND checkpoint = ? AND checkpoint <> ''"
+
+// SaveTry implements run.Store.
+func (s *Store) SaveTry(ctx context.Context, d run.Decision, seen int) error {
+	return s.saveDecision(ctx, d, func(tx Tx) error {
+		if err := s.dialect.exclude(tx, "decisions "+d.Project+" "+d.Checkpoint); err != nil {
+			return err
+		}
+		scan := func(row Scanner) (n int, err error) {
+			err = row.Scan(&n)
+			return n, err
+		}
+		have, err := one(tx, scan, d.Checkpoint, countDecisions, d.Project, d.Checkpoint)
+		if err == nil && have != seen {
+			err = &run.TriesError{Checkpoint: d.Checkpoint, Seen: seen, Have: have}
+		}
+		return err
+	})
+}
+
+// saveDecision keeps a decision if allowed finds nothing against it. A decision
+// that is there already is that first of all.
+func (s *Store) saveDecision(ctx context.Context, d run.Decision, allowed func(Tx) error) error {
 	name := decisionName(d.Gate, d.ID)
 	if d.Run.Project != d.Project {
 		return fmt.Errorf("save %s: the run is of another project", name)
@@ -66,6 +92,19 @@ func (s *Store) SaveDecision(ctx context.Context, d run.Decision) error {
 	}
 	body := s.packer.pack(evidence)
 	return s.db.Write(ctx, "save "+name, 1, func(tx Tx) error {
+		have := func(row Scanner) (id string, err error) {
+			err = row.Scan(&id)
+			return id, err
+		}
+		if _, err := one(tx, have, name, "SELECT id FROM decisions WHERE project = ? AND gate = ? AND id = ?", d.Project, d.Gate, d.ID); !isNotFound(err) {
+			if err == nil {
+				err = &run.ExistsError{Name: name}
+			}
+			return err
+		}
+		if err := allowed(tx); err != nil {
+			return err
+		}
 		n, err := tx.Changed(`INSERT INTO decisions
 			(project, gate, id, evaluation, run, policy, decision, evidence, create_time, checkpoint)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (project, gate, id) DO NOTHING`,

@@ -30,6 +30,7 @@ func Queries(d Dialect) map[string]string {
 		"all decisions":               listAllDecisions,
 		"all decisions of a run":      listAllDecisionOfRun,
 		"earlier decisions":           earlierDecisions,
+		"decisions on a checkpoint":   countDecisions,
 		"label sets":                  listLabelSets,
 		"label set by request":        labelSetByRequest,
 		"labels":                      listLabels,

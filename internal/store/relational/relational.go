@@ -71,6 +71,19 @@ type Dialect struct {
 	// Lock ends a SELECT whose rows nobody may change before the transaction is
 	// over; "" where transactions that write are alone anyway.
 	Lock string
+	// Exclude is a statement that makes a transaction wait for others that have
+	// excluded the same name, its argument, until they are over; "" where
+	// transactions that write are alone anyway.
+	Exclude string
+}
+
+// exclude lets no other transaction that has excluded the same name look or write
+// before tx is over.
+func (d Dialect) exclude(tx Tx, name string) error {
+	if d.Exclude == "" {
+		return nil
+	}
+	return tx.Run(d.Exclude, name)
 }
 
 // Store is the methods of run.Store that are the same for every database: all
@@ -111,9 +124,11 @@ func Promised(err error) bool {
 		reuse    *run.RequestReuseError
 		state    *run.StateError
 		invalid  *run.InvalidError
+		limit    *run.LimitError
+		tries    *run.TriesError
 	)
 	return errors.As(err, &notFound) || errors.As(err, &exists) || errors.As(err, &reuse) ||
-		errors.As(err, &state) || errors.As(err, &invalid)
+		errors.As(err, &state) || errors.As(err, &invalid) || errors.As(err, &limit) || errors.As(err, &tries)
 }
 
 // SchemaError says that the database's schema is not the one that this binary

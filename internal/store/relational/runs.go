@@ -81,7 +81,24 @@ func encodeResults(r *run.Results) (sql.NullString, error) {
 
 // CreateRun implements run.Store. The counters of a new run are zero, whatever
 // r says: only SaveFinished counts.
-func (s *Store) CreateRun(ctx context.Context, r run.Run) (kept run.Run, err error) {
+func (s *Store) CreateRun(ctx context.Context, r run.Run) (run.Run, error) {
+	return s.createRun(ctx, r, func(Tx) error { return nil })
+}
+
+// CreateRunWithin implements run.Store.
+func (s *Store) CreateRunWithin(ctx context.Context, r run.Run, room func(unfinished []run.Run) error) (run.Run, error) {
+	return s.createRun(ctx, r, func(tx Tx) error {
+		unfinished, err := Collect(tx, scanRun, listUnfinished)
+		if err != nil {
+			return err
+		}
+		return room(unfinished)
+	}, "runs")
+}
+
+// createRun keeps a run if allowed finds nothing against it, while no other
+// transaction excludes one of the names.
+func (s *Store) createRun(ctx context.Context, r run.Run, allowed func(Tx) error, names ...string) (kept run.Run, err error) {
 	r.Progress = run.Progress{Planned: r.Progress.Planned}
 	r.Usage.InputTokens, r.Usage.OutputTokens, r.Usage.ReasoningTokens, r.Calls = 0, 0, 0, 0
 	checkpoint, err := encode(r.Checkpoint)
@@ -93,6 +110,11 @@ func (s *Store) CreateRun(ctx context.Context, r run.Run) (kept run.Run, err err
 		return run.Run{}, fmt.Errorf("create %s: %w", r.Name(), err)
 	}
 	err = s.db.Write(ctx, "create "+r.Name(), 1, func(tx Tx) error {
+		for _, name := range names {
+			if err := s.dialect.exclude(tx, name); err != nil {
+				return err
+			}
+		}
 		if _, err := evaluationByID(tx, r.Project, r.Evaluation); err != nil {
 			return err
 		}
@@ -106,6 +128,9 @@ func (s *Store) CreateRun(ctx context.Context, r run.Run) (kept run.Run, err err
 		}
 		if kept = found; ok {
 			return nil
+		}
+		if err := allowed(tx); err != nil {
+			return err
 		}
 		kept = r
 		kept.CreateTime, kept.StartTime, kept.EndTime = stored(r.CreateTime), stored(r.StartTime), stored(r.EndTime)

@@ -74,6 +74,9 @@ func (s *Store) GetTranscript(ctx context.Context, key run.RunKey, id string) (r
 		if err != nil {
 			return err
 		}
+		if err := textsAreKept(r, key, seq); err != nil {
+			return err
+		}
 		t = w.Transcript
 		t.RunKey = key
 		wide := texts{store: s, r: r, run: seq}
@@ -101,6 +104,9 @@ func (s *Store) ListTranscripts(ctx context.Context, key run.RunKey, f run.Trans
 		}
 		query := selectBasic
 		if full {
+			if err := textsAreKept(r, key, seq); err != nil {
+				return err
+			}
 			query = selectFull
 		}
 		all := append(append([]any{seq}, args...), from.rank, from.seq, limit)

@@ -46,6 +46,8 @@ func Run(t *testing.T, open func(t *testing.T) run.Store) {
 		{"contexts", contextTests()},
 		{"concurrency", concurrencyTests()},
 		{"races", raceTests()},
+		{"tries and limits", counted()},
+		{"retention", retentionTests()},
 		{"large", largeTests()},
 	} {
 		t.Run(group.name, func(t *testing.T) {
