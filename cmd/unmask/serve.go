@@ -91,7 +91,6 @@ func addSettings(f *pflag.FlagSet) {
 	f.Bool("server.reflection", d.Server.Reflection, "serve gRPC reflection")
 	f.Int("server.max-request-bytes", d.Server.MaxRequestBytes, "most bytes of one request")
 	f.Int("server.max-streams", d.Server.MaxStreams, "most streams open at once")
-	f.String("server.replica", d.Server.Replica, "lasting name of this process among those on one PostgreSQL database")
 	f.Duration("server.request-timeout", d.Server.RequestTimeout, "deadline of unary calls that bring none")
 	f.Duration("server.drain-timeout", d.Server.DrainTimeout, "how long a graceful stop may take")
 	addDatabase(f)

@@ -36,7 +36,7 @@ func serve(t *testing.T, use rpc.UseCases, graders ...grading.Grader) *grpc.Clie
 	t.Helper()
 	steps := interceptor.Chain(interceptor.Deps{
 		Log: zap.NewNop(), Count: func(string, string, time.Duration) {}, Status: rpc.Status, Validate: validate.Request,
-		TooLarge: rpc.TooLarge, Timeout: 10 * time.Second, MaxBytes: maxBytes,
+		TooLarge: rpc.TooLarge, Timeout: 10 * time.Second, MaxBytes: maxBytes, MaxStreams: 64, TooMany: rpc.TooManyStreams,
 	})
 	server := grpc.NewServer(grpc.UnaryInterceptor(interceptor.Unary(steps)), grpc.StreamInterceptor(interceptor.Stream(steps)))
 	rpc.Register(server, rpc.Deps{UseCases: use, Graders: graders})
